@@ -1,6 +1,7 @@
 import { AGENT_ERRORS } from "./agent.ts";
 import { CLI_ERRORS } from "./cli.ts";
 import { CONFIG_ERRORS } from "./config.ts";
+import { HTTP_ERRORS } from "./http.ts";
 import { IMAGE_ERRORS } from "./image.ts";
 import { LOCAL_AWS_ERRORS } from "./local-aws.ts";
 import { SERVER_ERRORS } from "./server.ts";
@@ -23,6 +24,7 @@ export const ERRORS = {
   ...SPEC_ERRORS,
   ...CONFIG_ERRORS,
   ...SERVER_ERRORS,
+  ...HTTP_ERRORS,
   ...AGENT_ERRORS,
   ...IMAGE_ERRORS,
   ...CLI_ERRORS,

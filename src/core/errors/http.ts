@@ -1,0 +1,59 @@
+import type { ErrorEntry } from "./registry.ts";
+
+/** What the API's edge refuses before any service is asked. */
+export const HTTP_ERRORS = {
+  UNAUTHENTICATED: {
+    status: 401,
+    exit: 3,
+    message: "No valid API key came with this request",
+    hint: "Send the key as the password of HTTP basic authentication (user api) or as a bearer token; `slipway login` stores one.",
+  },
+  REQUEST_INVALID: {
+    status: 400,
+    exit: 2,
+    message: "{problem}",
+    hint: "docs/reference/api.md describes the request.",
+  },
+  GRAPHQL_INVALID: {
+    status: 400,
+    exit: 2,
+    message: "{problem}",
+    hint: "schema.graphql lists every type, field and argument of this server.",
+  },
+  GRAPHQL_TOO_COMPLEX: {
+    status: 400,
+    exit: 2,
+    message: "The operation is too {what}: {actual}, and {limit} is the limit",
+    hint: "Ask for less at once: fewer levels, or smaller pages (first).",
+  },
+  ROUTE_NOT_FOUND: {
+    status: 404,
+    exit: 3,
+    message: "There is nothing at {path}",
+    hint: "docs/reference/api.md lists the endpoints.",
+  },
+  BODY_TOO_LARGE: {
+    status: 413,
+    exit: 2,
+    message: "The body is larger than {limit} bytes",
+    hint: "Send less, or raise {setting} on the server.",
+  },
+  DIGEST_MISMATCH: {
+    status: 422,
+    exit: 2,
+    message: "The content has the digest {actual}, not {expected}",
+    hint: "The upload was damaged or the wrong file was sent; send it again.",
+  },
+  UPLOAD_URL_INVALID: {
+    status: 403,
+    exit: 3,
+    message: "This upload address is not valid, or no longer",
+    hint: "Ask for a new one (createRunFiles); an address is good for {minutes} minutes.",
+  },
+  SERVER_CONFIG_INVALID: {
+    status: 422,
+    exit: 2,
+    message: "The server's settings have {count} problem(s)",
+    hint: "Correct each setting named below; docs/reference/api.md lists them.",
+  },
+} as const satisfies Record<string, ErrorEntry>;
