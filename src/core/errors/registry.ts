@@ -1,5 +1,6 @@
 import { AGENT_ERRORS } from "./agent.ts";
 import { CLI_ERRORS } from "./cli.ts";
+import { CLIENT_ERRORS } from "./client.ts";
 import { CONFIG_ERRORS } from "./config.ts";
 import { HTTP_ERRORS } from "./http.ts";
 import { IMAGE_ERRORS } from "./image.ts";
@@ -28,6 +29,7 @@ export const ERRORS = {
   ...AGENT_ERRORS,
   ...IMAGE_ERRORS,
   ...CLI_ERRORS,
+  ...CLIENT_ERRORS,
   ...LOCAL_AWS_ERRORS,
 } as const satisfies Record<string, ErrorEntry>;
 

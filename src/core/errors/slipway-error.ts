@@ -15,6 +15,8 @@ export interface Problem {
 export interface SlipwayErrorDetails {
   /** Fills the `{name}` places of the registry's message and hint. */
   readonly values?: Readonly<Record<string, string | number>>;
+  /** Replaces the registry's message: the error was raised elsewhere, with its places already filled in. */
+  readonly message?: string;
   /** Where the mistake is: a JSON path, `file:line:column`, a URL. */
   readonly where?: string;
   /** Replaces the registry's hint. */
@@ -34,7 +36,7 @@ export class SlipwayError extends Error {
 
   constructor(code: ErrorCode, details: SlipwayErrorDetails = {}) {
     const entry = ERRORS[code];
-    super(fill(entry.message, details.values), details.cause === undefined ? undefined : { cause: details.cause });
+    super(details.message ?? fill(entry.message, details.values), details.cause === undefined ? undefined : { cause: details.cause });
     this.name = "SlipwayError";
     this.code = code;
     this.status = entry.status;

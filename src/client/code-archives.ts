@@ -1,0 +1,55 @@
+import { SlipwayError } from "../core/errors/slipway-error.ts";
+import { type Transport, unreachable } from "./client.ts";
+import { errorOfBody } from "./errors.ts";
+
+/** Code archives (tar.gz), kept by the server under their digest (`sha256:<64 hex>`). */
+export interface CodeArchives {
+  /** Stores an archive unless the server has it already. Throws the server's refusal. */
+  upload(digest: string, archive: Uint8Array<ArrayBuffer> | Blob, signal?: AbortSignal): Promise<void>;
+  /** The archive's bytes as they come; the caller checks them against the digest. */
+  download(digest: string, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>>;
+}
+
+export function createCodeArchives(transport: Transport): CodeArchives {
+  const url = (digest: string) => `${transport.baseUrl}/code/${encodeURIComponent(digest)}`;
+  return {
+    async upload(digest, archive, signal) {
+      const present = await call(transport, url(digest), { method: "HEAD" }, signal);
+      if (present.ok) return;
+      const headers = { "content-type": "application/gzip" };
+      const response = await call(transport, url(digest), { method: "PUT", headers, body: archive }, signal);
+      if (!response.ok) throw await refusal(url(digest), response);
+      await response.body?.cancel();
+    },
+    async download(digest, signal) {
+      const response = await call(transport, url(digest), { method: "GET" }, signal);
+      if (!response.ok || response.body === null) throw await refusal(url(digest), response);
+      return response.body;
+    },
+  };
+}
+
+async function call(transport: Transport, url: string, init: RequestInit, signal?: AbortSignal): Promise<Response> {
+  try {
+    return await transport.fetch(url, {
+      ...init,
+      headers: { ...transport.headers, ...init.headers },
+      ...(signal === undefined ? {} : { signal }),
+    });
+  } catch (cause) {
+    if (signal?.aborted) throw signal.reason;
+    throw unreachable(transport.baseUrl, cause);
+  }
+}
+
+async function refusal(url: string, response: Response): Promise<SlipwayError> {
+  const text = await response.text();
+  if (response.status >= 500) return unreachable(url, new Error(`HTTP ${response.status}`));
+  try {
+    const told = errorOfBody(JSON.parse(text));
+    if (told !== undefined) return told;
+  } catch {
+    // Not an answer of ours; told below.
+  }
+  return new SlipwayError("SERVER_ANSWER_INVALID", { values: { url, reason: `HTTP ${response.status}` } });
+}
