@@ -8,4 +8,34 @@ export const LOCAL_AWS_ERRORS = {
     message: "Port {port} is taken",
     hint: "Stop the other program, or choose another port with --port.",
   },
+  NO_SANDBOX: {
+    status: 503,
+    exit: 4,
+    message: "No training job can run as a process: neither bubblewrap nor unshare is installed",
+    hint: "Install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap) or util-linux, or start a Docker engine.",
+  },
+  ENGINE_IMAGE: {
+    status: 400,
+    exit: 2,
+    message: "Image {image} is known to the container engine only",
+    hint: "Start the Docker engine, or push the image to the local ECR.",
+  },
+  SUPERVISOR_FAILED: {
+    status: 500,
+    exit: 1,
+    message: "The training process could not be started: {reason}",
+    hint: "Look at supervisor.log in the job's directory under DATA/local-aws/jobs.",
+  },
+  LOCAL_AWS_IN_USE: {
+    status: 409,
+    exit: 4,
+    message: "Another process already runs the local AWS on {dataDir}",
+    hint: "Stop it first, or choose another data directory with --data.",
+  },
+  LOCAL_AWS_CONFIG_INVALID: {
+    status: 422,
+    exit: 2,
+    message: "The local AWS's settings have {count} problem(s)",
+    hint: "Correct each setting named below; docs/guide/local-aws.md lists them.",
+  },
 } as const satisfies Record<string, ErrorEntry>;
