@@ -1,0 +1,54 @@
+import { DescribeImagesCommand, type ECRClient } from "@aws-sdk/client-ecr";
+import { parseEcrRepository } from "../core/image-repository.ts";
+import { classifyAwsError } from "./aws-problem.ts";
+
+export interface EcrImage {
+  readonly accountId: string;
+  readonly region: string;
+  readonly repository: string;
+  readonly tag?: string;
+  readonly digest?: string;
+}
+
+/** The parts of an image on ECR; undefined for an image that lies elsewhere. */
+export function parseEcrImage(image: string): EcrImage | undefined {
+  const match = /^([^/]+)\/([^:@]+)(?::([^@]+))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(image);
+  if (match === null) return undefined;
+  const repository = parseEcrRepository(`${match[1]}/${match[2]}`);
+  if ("problem" in repository) return undefined;
+  return {
+    accountId: repository.accountId,
+    region: repository.region,
+    repository: repository.repository,
+    ...(match[3] === undefined && match[4] === undefined ? { tag: "latest" } : {}),
+    ...(match[3] === undefined ? {} : { tag: match[3] }),
+    ...(match[4] === undefined ? {} : { digest: match[4] }),
+  };
+}
+
+/** `unknown`: not on ECR, or we may not look; SageMaker will tell. */
+export type ImagePresence = "present" | "missing" | "unknown";
+
+/** Asks ECR whether an image exists (one DescribeImages). Throws what the SDK threw for trouble that may pass. */
+export async function imagePresence(
+  image: string,
+  ecr: (region: string) => ECRClient,
+): Promise<{ readonly presence: ImagePresence; readonly reason?: string }> {
+  const parsed = parseEcrImage(image);
+  if (parsed === undefined) return { presence: "unknown", reason: "it is not on Amazon ECR" };
+  try {
+    await ecr(parsed.region).send(
+      new DescribeImagesCommand({
+        registryId: parsed.accountId,
+        repositoryName: parsed.repository,
+        imageIds: [parsed.digest === undefined ? { imageTag: parsed.tag } : { imageDigest: parsed.digest }],
+      }),
+    );
+    return { presence: "present" };
+  } catch (error) {
+    const problem = classifyAwsError(error);
+    if (problem.kind === "not_found") return { presence: "missing", reason: problem.message };
+    if (problem.passing) throw error;
+    return { presence: "unknown", reason: problem.message };
+  }
+}
