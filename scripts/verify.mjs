@@ -9,15 +9,15 @@ const root = new URL("..", import.meta.url).pathname;
 
 /** Debian package -> a file that shows it is there. */
 const packages = {
-  "postgresql": ["/usr/lib/postgresql"],
+  postgresql: ["/usr/lib/postgresql"],
   "docker.io": ["/usr/sbin/dockerd"],
   "docker-registry": ["/usr/bin/docker-registry"],
-  "skopeo": ["/usr/bin/skopeo"],
-  "bubblewrap": ["/usr/bin/bwrap"],
-  "iptables": ["/usr/sbin/iptables", "/sbin/iptables"],
+  skopeo: ["/usr/bin/skopeo"],
+  bubblewrap: ["/usr/bin/bwrap"],
+  iptables: ["/usr/sbin/iptables", "/sbin/iptables"],
   "busybox-static": ["/bin/busybox", "/usr/bin/busybox"],
-  "git": ["/usr/bin/git"],
-  "zstd": ["/usr/bin/zstd"],
+  git: ["/usr/bin/git"],
+  zstd: ["/usr/bin/zstd"],
 };
 
 function step(name, run) {
@@ -49,7 +49,11 @@ function installSystemPackages() {
   const debian = existsSync("/etc/debian_version");
   if (!debian || process.getuid?.() !== 0) {
     console.error(`The tests need: ${missing.join(", ")}.`);
-    console.error(debian ? `Run as root:  apt-get update && ${command}` : "Install them with your system's package manager (names as in Debian).");
+    console.error(
+      debian
+        ? `Run as root:  apt-get update && ${command}`
+        : "Install them with your system's package manager (names as in Debian).",
+    );
     process.exit(4);
   }
   sh("apt-get", ["update", "-qq"], { DEBIAN_FRONTEND: "noninteractive" });
@@ -59,7 +63,8 @@ function installSystemPackages() {
 function installNodePackages() {
   const lock = join(root, "package-lock.json");
   const installed = join(root, "node_modules", ".package-lock.json");
-  const current = existsSync(installed) && sameDependencies(readFileSync(lock, "utf8"), readFileSync(installed, "utf8"));
+  const current =
+    existsSync(installed) && sameDependencies(readFileSync(lock, "utf8"), readFileSync(installed, "utf8"));
   if (current) return console.log("node_modules is current");
   sh("npm", ["ci", "--no-audit", "--no-fund"]);
 }

@@ -12,7 +12,7 @@ export interface Connection {
 /**
  * Finds the server and the key, in this order: `--data DIR` if it was given; WANDB_BASE_URL with WANDB_API_KEY or the stored
  * login; the login of `slipway login`; the server that runs in the default data directory.
- * @throws NOT_LOGGED_IN
+ * @throws NO_API_KEY, NO_SERVER_KNOWN, NOTHING_IN_DATA_DIR
  */
 export async function connection(
   config: CliConfig,
@@ -34,11 +34,11 @@ export async function connection(
   if (named !== undefined) {
     const apiKey = config.env.WANDB_API_KEY ?? (await storedKey(config, named)) ?? (await keyOfDataDir(config, named));
     if (apiKey !== undefined) return { baseUrl: named.replace(/\/+$/, ""), apiKey };
-    throw new SlipwayError("NOT_LOGGED_IN", { values: { server: named } });
+    throw new SlipwayError("NO_API_KEY", { values: { url: named } });
   }
   const found = await ofDataDir();
   if (found !== undefined) return found;
-  throw new SlipwayError("NOT_LOGGED_IN", { values: { server: "any server" } });
+  throw new SlipwayError("NO_SERVER_KNOWN");
 }
 
 async function keyOfDataDir(config: CliConfig, baseUrl: string): Promise<string | undefined> {

@@ -1,5 +1,5 @@
-import { join } from "node:path";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { CliConfig } from "./config.ts";
 import { writePrivate } from "./data-dir.ts";
 

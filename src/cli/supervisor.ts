@@ -48,7 +48,10 @@ export function supervise(options: SupervisedOptions): Supervised {
     await mkdir(dirname(options.logFile), { recursive: true });
     const log = createWriteStream(options.logFile, { flags: "a", mode: 0o600 });
     const startedAt = Date.now();
-    child = spawn(process.execPath, [...process.execArgv, mainFile(), ...options.args], { env: options.env, stdio: ["ignore", "pipe", "pipe"] });
+    child = spawn(process.execPath, [...process.execArgv, mainFile(), ...options.args], {
+      env: options.env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     child.stdout?.pipe(log, { end: false });
     child.stderr?.pipe(log, { end: false });
     child.once("exit", (exitCode) => {

@@ -17,7 +17,9 @@ interface LaunchAgentOptions {
 
 export function launchAgentCommand(): Command {
   return new Command("launch-agent")
-    .description("Start an agent: it takes items from queues, makes sure of their images and submits them to SageMaker.")
+    .description(
+      "Start an agent: it takes items from queues, makes sure of their images and submits them to SageMaker.",
+    )
     .option("-q, --queue <name>", "queue to serve; may be given several times", collect)
     .option("-e, --entity <name>", "entity that owns the queues")
     .option("-c, --config <file>", "launch-config.yaml (default ~/.config/wandb/launch-config.yaml)")
@@ -36,7 +38,7 @@ export function launchAgentCommand(): Command {
       const launchConfig = text === undefined ? DEFAULT_LAUNCH_CONFIG : parseLaunchConfig(text, file);
       const server = await connection(config, {
         data: options.data,
-        ...(launchConfig.base_url === undefined ? {} : { baseUrl: launchConfig.base_url }),
+        ...(launchConfig.baseUrl === undefined ? {} : { baseUrl: launchConfig.baseUrl }),
       });
       const agent = await startAgent(
         readAgentConfig(config.env, launchConfig, {

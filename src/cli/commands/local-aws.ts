@@ -8,7 +8,9 @@ import { parsePort } from "./server.ts";
 
 export function localAwsCommand(): Command {
   const command = new Command("local-aws")
-    .description("Start a local AWS on one port: SageMaker training that really runs, S3, ECR, CloudWatch Logs, STS, IAM.")
+    .description(
+      "Start a local AWS on one port: SageMaker training that really runs, S3, ECR, CloudWatch Logs, STS, IAM.",
+    )
     .option("--data <dir>", "where its state lives (default ~/.slipway, or SLIPWAY_DATA)")
     .option("--port <n>", "port to listen on", parsePort)
     .action(async (options: { data?: string; port?: number }) => {

@@ -4,7 +4,9 @@ import { runUntilSignal } from "../run-until-signal.ts";
 
 export function serverCommand(): Command {
   return new Command("server")
-    .description("Start the control plane: accounts, queues, items, logs (SQLite in the data directory, or DATABASE_URL).")
+    .description(
+      "Start the control plane: accounts, queues, items, logs (SQLite in the data directory, or DATABASE_URL).",
+    )
     .option("--data <dir>", "where its state lives (default ~/.slipway, or SLIPWAY_DATA)")
     .option("--port <n>", "port to listen on", parsePort)
     .option("--host <address>", "address to listen on")
@@ -29,6 +31,7 @@ export function serverCommand(): Command {
 /** A TCP port from the command line; 0 takes any free one. */
 export function parsePort(text: string): number {
   const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new TypeError(`--port must be 0 to 65535, not "${text}"`);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new TypeError(`--port must be 0 to 65535, not "${text}"`);
   return port;
 }

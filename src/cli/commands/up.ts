@@ -46,7 +46,12 @@ async function stopAll(parts: readonly Supervised[]): Promise<void> {
 async function startAll(config: CliConfig, options: UpOptions, parts: Supervised[]): Promise<void> {
   const { dataDir } = config;
   const logDir = join(dataDir, "log");
-  const start = async (part: string, args: readonly string[], env: NodeJS.ProcessEnv, isReady: () => Promise<boolean>) => {
+  const start = async (
+    part: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv,
+    isReady: () => Promise<boolean>,
+  ) => {
     const logFile = join(logDir, `${part}.log`);
     const supervised = supervise({
       part,
@@ -54,7 +59,8 @@ async function startAll(config: CliConfig, options: UpOptions, parts: Supervised
       env,
       logFile,
       isReady,
-      onRestart: (code) => console.error(`${part} ended (exit code ${code ?? "killed"}); starting it again, see ${logFile}`),
+      onRestart: (code) =>
+        console.error(`${part} ended (exit code ${code ?? "killed"}); starting it again, see ${logFile}`),
     });
     parts.push(supervised);
     await supervised.ready;
@@ -79,8 +85,14 @@ async function startAll(config: CliConfig, options: UpOptions, parts: Supervised
   if (credentials === undefined || localAws === undefined || server === undefined) {
     throw new Error(`the server or the local AWS wrote no credentials into ${dataDir}`);
   }
-  say("server", `${server.url}  ${colors.dim(`user ${credentials.username}, key in ${join(dataDir, "credentials.json")}`)}`);
-  say("local AWS", `${localAws.endpointUrl}  ${colors.dim(`account ${localAws.accountId}, bucket ${localAws.bucket}`)}`);
+  say(
+    "server",
+    `${server.url}  ${colors.dim(`user ${credentials.username}, key in ${join(dataDir, "credentials.json")}`)}`,
+  );
+  say(
+    "local AWS",
+    `${localAws.endpointUrl}  ${colors.dim(`account ${localAws.accountId}, bucket ${localAws.bucket}`)}`,
+  );
 
   if (options.agent) {
     const { prepareFirstQueue, FIRST_QUEUE } = await import("../first-queue.ts");

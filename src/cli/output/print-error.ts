@@ -1,6 +1,6 @@
 import colors from "picocolors";
-import { readCliConfig } from "../config.ts";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
+import { readCliConfig } from "../config.ts";
 
 /** Prints an error for a person (stderr) or as one JSON line (stdout, `--json`), and says the exit code. */
 export function printError(error: unknown, { json }: { json: boolean }): number {
@@ -20,7 +20,9 @@ export function printError(error: unknown, { json }: { json: boolean }): number 
   console.error(`${colors.red("error")} ${colors.bold(error.code)} ${error.message}${where}`);
   for (const problem of error.problems) {
     const place = problem.line === undefined ? problem.path : `${problem.line}:${problem.column ?? 1} ${problem.path}`;
-    console.error(`  ${colors.yellow(place)}  ${problem.message}${problem.hint ? colors.dim(`  (${problem.hint})`) : ""}`);
+    console.error(
+      `  ${colors.yellow(place)}  ${problem.message}${problem.hint ? colors.dim(`  (${problem.hint})`) : ""}`,
+    );
   }
   if (error.hint) console.error(`  ${colors.dim("hint")} ${error.hint}`);
   return error.exitCode;

@@ -2,18 +2,24 @@ import type { ErrorEntry } from "./registry.ts";
 
 /** Mistakes on the command line and in the surroundings of a command. */
 export const CLI_ERRORS = {
+  NO_SERVER_KNOWN: {
+    status: 404,
+    exit: 3,
+    message: "It is not known which server to speak to",
+    hint: "Start everything on this machine with `slipway up`, or run `slipway login --host URL KEY`, or set WANDB_BASE_URL and WANDB_API_KEY.",
+  },
   USAGE: { status: 400, exit: 2, message: "{problem}", hint: "Run the command with --help to see what it takes." },
+  NO_API_KEY: {
+    status: 401,
+    exit: 3,
+    message: "No API key is known for {url}",
+    hint: "Run `slipway login --host {url} KEY`, or set WANDB_API_KEY.",
+  },
   FILE_NOT_FOUND: {
     status: 404,
     exit: 2,
     message: "There is no file {file}",
     hint: "Correct the path, or run the command from the folder it is relative to.",
-  },
-  NOT_LOGGED_IN: {
-    status: 401,
-    exit: 3,
-    message: "No API key is known for {server}",
-    hint: "Run `slipway login --host URL KEY`, or set WANDB_BASE_URL and WANDB_API_KEY, or start everything here with `slipway up`.",
   },
   NOTHING_IN_DATA_DIR: {
     status: 404,
@@ -33,6 +39,18 @@ export const CLI_ERRORS = {
     message: "{part} ended before it was ready (exit code {exitCode})",
     hint: "Its last lines are above; all of them are in {log}.",
   },
+  QUEUE_FILE_INVALID: {
+    status: 422,
+    exit: 2,
+    message: "{file} has {count} problem(s)",
+    hint: "Correct each place named here; the file holds the body of CreateTrainingJob, in YAML or JSON.",
+  },
+  JSON_ARGUMENT_INVALID: {
+    status: 422,
+    exit: 2,
+    message: "{source} is not a JSON object: {problem}",
+    hint: 'Give JSON such as {"lr": 0.1} in single quotes, or the name of a file that holds it.',
+  },
   ENTRY_POINT_MISSING: {
     status: 422,
     exit: 2,
@@ -44,11 +62,5 @@ export const CLI_ERRORS = {
     exit: 2,
     message: "There is no file or directory {source}",
     hint: "Give a directory of code or a script, or a prebuilt image with -d IMAGE.",
-  },
-  ITEM_NOT_FOUND: {
-    status: 404,
-    exit: 3,
-    message: "There is no item {item}",
-    hint: "`slipway item list` shows the items; an item is named by its id or by its run id.",
   },
 } as const satisfies Record<string, ErrorEntry>;

@@ -1,0 +1,46 @@
+import { Command } from "commander";
+import { openSession, type SessionOptions, serverOptions } from "../session.ts";
+import { collect } from "./launch-agent.ts";
+
+export interface LaunchOptions extends SessionOptions {
+  queue: string;
+  project: string;
+  dockerImage?: string;
+  name?: string;
+  entryPoint?: string;
+  config?: string;
+  setVar?: string[];
+  priority?: string;
+  resourceArgs?: string;
+  base?: string;
+  follow?: boolean;
+  json?: boolean;
+}
+
+export function launchCommand(): Command {
+  return serverOptions(new Command("launch"))
+    .description("Push a job: a directory of code, a script, or a prebuilt image.")
+    .argument("[source]", "directory or script")
+    .option("-d, --docker-image <image>", "a prebuilt image instead of code")
+    .option("-q, --queue <name>", "queue to push to", "default")
+    .option("-p, --project <name>", "project of the run", "uncategorized")
+    .option("--name <name>", "display name of the run")
+    .option(
+      "-E, --entry-point <command>",
+      'what to run, split into words, never given to a shell: "python3 train.py --lr 0.1"',
+    )
+    .option(
+      "-c, --config <json|file>",
+      "overrides: JSON, or a file of JSON: {overrides: {run_config, args, entry_point}}",
+    )
+    .option("--set-var <name=value>", "value of a template variable; may be given several times", collect)
+    .option("-P, --priority <level>", "critical, high, medium or low (0 to 3)")
+    .option("-R, --resource-args <json|file>", "CreateTrainingJob members that replace the queue's")
+    .option("--base <image>", "base image for code, or `host` (default: the agent's builder.base)")
+    .option("-f, --follow", "show phases and logs until the end, and end with the job's own exit code")
+    .option("--json", "print JSON")
+    .action(async (source: string | undefined, options: LaunchOptions) => {
+      const { launch } = await import("../launch.ts");
+      await launch(await openSession(options), source, options);
+    });
+}

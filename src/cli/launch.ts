@@ -1,0 +1,146 @@
+import { openAsBlob } from "node:fs";
+import { stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import colors from "picocolors";
+import { PushDocument } from "../client/generated/operations.ts";
+import { SlipwayError } from "../core/errors/slipway-error.ts";
+import type { JsonObject } from "../core/json.ts";
+import { nearest } from "../core/nearest.ts";
+import type { CodeSource, RunSpec } from "../core/run-spec.ts";
+import type { LaunchOptions } from "./commands/launch.ts";
+import { followItem } from "./follow.ts";
+import { jsonArgument } from "./json-argument.ts";
+import type { Session } from "./session.ts";
+import { splitWords } from "./split-words.ts";
+
+const QUEUE_PROJECT = "model-registry";
+const PRIORITIES = ["critical", "high", "medium", "low"];
+
+/** Pushes one job and, with `--follow`, watches it to its end. */
+export async function launch(session: Session, source: string | undefined, options: LaunchOptions): Promise<void> {
+  const entity = await session.entity();
+  const entryPoint = options.entryPoint === undefined ? undefined : splitWords(options.entryPoint, "--entry-point");
+  const overrides = await overridesOf(options, entryPoint);
+  const what = await whatToRun(session, entity, source, options, entryPoint);
+  const runSpec: RunSpec = {
+    entity,
+    project: options.project,
+    ...(options.name === undefined ? {} : { name: options.name }),
+    ...what,
+    overrides,
+    ...(options.resourceArgs === undefined ? {} : { resource_args: await resourceArgs(options.resourceArgs) }),
+  };
+  const { pushToRunQueueByName: pushed } = await session.client.request(PushDocument, {
+    input: {
+      entityName: entity,
+      projectName: QUEUE_PROJECT,
+      queueName: options.queue,
+      runSpec: JSON.stringify(runSpec),
+      ...(options.priority === undefined ? {} : { priority: priorityOf(options.priority) }),
+      ...(options.setVar === undefined
+        ? {}
+        : { templateVariableValues: JSON.stringify(templateValues(options.setVar)) }),
+    },
+  });
+  const item = pushed?.runQueueItem;
+  if (item == null) throw new Error("the server gave no item for the push");
+  if (options.follow) {
+    if (!options.json) console.error(`${colors.green("pushed")} ${item.runId} to ${entity}/${options.queue}`);
+    process.exitCode = await followItem(session, item.id, { json: options.json === true });
+    return;
+  }
+  if (options.json) return console.log(JSON.stringify(item));
+  console.log(`${colors.green("pushed")} ${item.runId} to ${entity}/${options.queue}`);
+  console.log(
+    colors.dim(`slipway logs ${item.runId} -f     slipway item show ${item.runId}     slipway item stop ${item.runId}`),
+  );
+}
+
+async function whatToRun(
+  session: Session,
+  entity: string,
+  source: string | undefined,
+  options: LaunchOptions,
+  entryPoint: readonly string[] | undefined,
+): Promise<Pick<RunSpec, "docker" | "code">> {
+  if (options.dockerImage !== undefined) {
+    if (source !== undefined) throw usage("give either a source or --docker-image, not both", "--docker-image");
+    return { docker: { docker_image: options.dockerImage } };
+  }
+  if (source === undefined) throw usage("say what to run: a directory, a script, or -d IMAGE", "source");
+  const { directory, script } = await findSource(source);
+  const entry = entryPoint ?? ["python3", script ?? (await defaultScript(directory))];
+  const { packDirectory } = await import("../image/pack.ts");
+  const packed = await packDirectory(directory);
+  try {
+    await session.client.code.upload(entity, packed.digest, await openAsBlob(packed.archive));
+  } finally {
+    await packed.remove();
+  }
+  const code: CodeSource = {
+    digest: packed.digest,
+    size: packed.size,
+    entry_point: entry,
+    ...(packed.files.some((file) => file.path === "requirements.txt") ? { requirements: "requirements.txt" } : {}),
+    ...(options.base === undefined ? {} : { base: options.base }),
+  };
+  return { code };
+}
+
+async function findSource(source: string): Promise<{ directory: string; script?: string }> {
+  const path = resolve(source);
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) return { directory: path };
+  if (found?.isFile()) return { directory: dirname(path), script: basename(path) };
+  throw new SlipwayError("SOURCE_NOT_FOUND", { values: { source }, where: "source" });
+}
+
+async function defaultScript(directory: string): Promise<string> {
+  for (const script of ["train.py", "main.py"]) {
+    if (await stat(join(directory, script)).catch(() => undefined)) return script;
+  }
+  throw new SlipwayError("ENTRY_POINT_MISSING", { values: { directory } });
+}
+
+/** `--config` as the wandb client takes it: `{overrides: {...}}`, or the run config alone. */
+async function overridesOf(options: LaunchOptions, entryPoint: readonly string[] | undefined): Promise<JsonObject> {
+  const given = options.config === undefined ? {} : await jsonArgument(options.config, "--config");
+  const overrides = (
+    isObject(given.overrides) ? given.overrides : "run_config" in given ? given : { run_config: given }
+  ) as JsonObject;
+  const image = options.dockerImage !== undefined && entryPoint !== undefined;
+  return { ...(options.config === undefined ? {} : overrides), ...(image ? { entry_point: entryPoint } : {}) };
+}
+
+async function resourceArgs(argument: string): Promise<{ [resource: string]: JsonObject }> {
+  const given = await jsonArgument(argument, "--resource-args");
+  return isObject(given.sagemaker) ? { sagemaker: given.sagemaker } : { sagemaker: given };
+}
+
+function priorityOf(level: string): number {
+  const number = /^[0-3]$/.test(level) ? Number(level) : PRIORITIES.indexOf(level.toLowerCase());
+  if (number >= 0) return number;
+  const near = nearest(level, PRIORITIES);
+  throw usage(
+    `--priority must be critical, high, medium or low (0 to 3), not "${level}"${near ? `; did you mean ${near}?` : ""}`,
+    "--priority",
+  );
+}
+
+function templateValues(settings: readonly string[]): Record<string, string | number | boolean> {
+  const values: Record<string, string | number | boolean> = {};
+  for (const setting of settings) {
+    const equals = setting.indexOf("=");
+    if (equals < 1) throw usage(`--set-var takes name=value, not "${setting}"`, "--set-var");
+    values[setting.slice(0, equals)] = setting.slice(equals + 1);
+  }
+  return values;
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function usage(problem: string, where: string): SlipwayError {
+  return new SlipwayError("USAGE", { values: { problem }, where });
+}
