@@ -2,28 +2,29 @@ import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { type Transport, unreachable } from "./client.ts";
 import { errorOfBody } from "./errors.ts";
 
-/** Code archives (tar.gz), kept by the server under their digest (`sha256:<64 hex>`). */
+/** Code archives (tar.gz) of an entity, kept by the server under their digest (`sha256:<64 hex>`). */
 export interface CodeArchives {
   /** Stores an archive unless the server has it already. Throws the server's refusal. */
-  upload(digest: string, archive: Uint8Array<ArrayBuffer> | Blob, signal?: AbortSignal): Promise<void>;
+  upload(entity: string, digest: string, archive: Uint8Array<ArrayBuffer> | Blob, signal?: AbortSignal): Promise<void>;
   /** The archive's bytes as they come; the caller checks them against the digest. */
-  download(digest: string, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>>;
+  download(entity: string, digest: string, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>>;
 }
 
 export function createCodeArchives(transport: Transport): CodeArchives {
-  const url = (digest: string) => `${transport.baseUrl}/code/${encodeURIComponent(digest)}`;
+  const url = (entity: string, digest: string) =>
+    `${transport.baseUrl}/code/${encodeURIComponent(entity)}/${encodeURIComponent(digest)}`;
   return {
-    async upload(digest, archive, signal) {
-      const present = await call(transport, url(digest), { method: "HEAD" }, signal);
+    async upload(entity, digest, archive, signal) {
+      const present = await call(transport, url(entity, digest), { method: "HEAD" }, signal);
       if (present.ok) return;
       const headers = { "content-type": "application/gzip" };
-      const response = await call(transport, url(digest), { method: "PUT", headers, body: archive }, signal);
-      if (!response.ok) throw await refusal(url(digest), response);
+      const response = await call(transport, url(entity, digest), { method: "PUT", headers, body: archive }, signal);
+      if (!response.ok) throw await refusal(url(entity, digest), response);
       await response.body?.cancel();
     },
-    async download(digest, signal) {
-      const response = await call(transport, url(digest), { method: "GET" }, signal);
-      if (!response.ok || response.body === null) throw await refusal(url(digest), response);
+    async download(entity, digest, signal) {
+      const response = await call(transport, url(entity, digest), { method: "GET" }, signal);
+      if (!response.ok || response.body === null) throw await refusal(url(entity, digest), response);
       return response.body;
     },
   };
