@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import { readCliConfig } from "../config.ts";
 import { runUntilSignal } from "../run-until-signal.ts";
 
