@@ -137,7 +137,7 @@ export function createLogsService(context: LocalAwsContext, store: LogStore): Aw
       PutLogEvents(input) {
         const group = findGroup(input);
         const stream = findStream(group, streamName(input));
-        const { events, rejected } = readBatch(input["logEvents"], clock.now());
+        const { events, rejected } = readBatch(input.logEvents, clock.now());
         store.append(group, stream.name, events);
         return {
           nextSequenceToken: sequenceToken(findStream(group, stream.name)),
@@ -153,10 +153,10 @@ export function createLogsService(context: LocalAwsContext, store: LogStore): Aw
   /** Log-stream operations act on the stream, the rest on the group (Service Authorization Reference, CloudWatch Logs). */
   function resourceOf(operation: string, input: JsonObject, request: AwsRequest): string {
     const arn = (name: string) => `arn:aws:logs:${request.region}:${request.accountId}:log-group:${name}`;
-    const named = input["logGroupName"] ?? input["logGroupIdentifier"];
+    const named = input.logGroupName ?? input.logGroupIdentifier;
     if (typeof named !== "string") return "*";
     const group = named.replace(/^arn:[^:]*:logs:[^:]*:[^:]*:log-group:/, "").replace(/:\*$/, "");
-    const stream = input["logStreamName"];
+    const stream = input.logStreamName;
     const onStream = operation === "PutLogEvents" || operation === "GetLogEvents" || operation === "DeleteLogStream";
     return onStream && typeof stream === "string" ? `${arn(group)}:log-stream:${stream}` : `${arn(group)}:*`;
   }
@@ -182,8 +182,8 @@ function readBatch(
   const rejected: Record<string, number> = {};
   const events: LogEvent[] = [];
   items.forEach((item, index) => {
-    const timestamp = item?.["timestamp"];
-    const message = item?.["message"];
+    const timestamp = item?.timestamp;
+    const message = item?.message;
     if (typeof timestamp !== "number" || typeof message !== "string" || message === "") {
       throw invalidParameter(
         `1 validation error detected: Value at 'logEvents.${index + 1}.member' failed to satisfy constraint: Member must not be null`,
@@ -197,8 +197,8 @@ function readBatch(
       throw invalidParameter("Log events in a single PutLogEvents request must be in chronological order.");
     }
     previous = timestamp;
-    if (timestamp < now - 14 * 24 * HOUR) rejected["tooOldLogEventEndIndex"] = index + 1;
-    else if (timestamp > now + 2 * HOUR) rejected["tooNewLogEventStartIndex"] ??= index;
+    if (timestamp < now - 14 * 24 * HOUR) rejected.tooOldLogEventEndIndex = index + 1;
+    else if (timestamp > now + 2 * HOUR) rejected.tooNewLogEventStartIndex ??= index;
     else events.push({ timestamp, message });
   });
   if (bytes > MAX_BATCH_BYTES)
