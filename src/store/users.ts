@@ -1,0 +1,61 @@
+import type { Kysely, Selectable } from "kysely";
+import type { UserRecord } from "./records.ts";
+import type { Tables } from "./tables.ts";
+
+function toRecord(row: Selectable<Tables["users"]>): UserRecord {
+  return { ...row, admin: row.admin === 1 };
+}
+
+export async function insertUser(
+  db: Kysely<Tables>,
+  user: { id: string; name: string; email: string | null; admin: boolean; entityId: string; now: number },
+): Promise<UserRecord> {
+  const row = {
+    id: user.id,
+    name: user.name,
+    email: user.email,
+    admin: user.admin ? 1 : 0,
+    entityId: user.entityId,
+    createdAt: user.now,
+    deletedAt: null,
+  };
+  await db.insertInto("users").values(row).execute();
+  return toRecord(row);
+}
+
+/** Those deleted are not found by name. */
+export async function findUser(db: Kysely<Tables>, by: { name: string } | { id: string }): Promise<UserRecord | undefined> {
+  const query = db.selectFrom("users").selectAll();
+  const row = await (
+    "name" in by ? query.where("name", "=", by.name).where("deletedAt", "is", null) : query.where("id", "=", by.id)
+  ).executeTakeFirst();
+  return row && toRecord(row);
+}
+
+export async function listUsers(db: Kysely<Tables>): Promise<readonly UserRecord[]> {
+  return (await db.selectFrom("users").selectAll().where("deletedAt", "is", null).orderBy("name").execute()).map(toRecord);
+}
+
+export async function anyUser(db: Kysely<Tables>): Promise<boolean> {
+  return (await db.selectFrom("users").select("id").limit(1).executeTakeFirst()) !== undefined;
+}
+
+export async function countAdmins(db: Kysely<Tables>): Promise<number> {
+  const row = await db
+    .selectFrom("users")
+    .select((e) => e.fn.countAll<number>().as("count"))
+    .where("admin", "=", 1)
+    .where("deletedAt", "is", null)
+    .executeTakeFirstOrThrow();
+  return Number(row.count);
+}
+
+export async function markUserDeleted(db: Kysely<Tables>, id: string, now: number): Promise<boolean> {
+  const changed = await db
+    .updateTable("users")
+    .set({ deletedAt: now })
+    .where("id", "=", id)
+    .where("deletedAt", "is", null)
+    .executeTakeFirst();
+  return changed.numUpdatedRows === 1n;
+}
