@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { access, mkdir, open, rename, rm, writeFile } from "node:fs/promises";
+import { access, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -31,10 +31,12 @@ export async function pythonPeers(): Promise<PythonPeers> {
     const lock = `${folder}.lock`;
     const mine = await open(lock, "wx").catch(() => undefined);
     if (mine === undefined) {
+      if (!(await ownerLives(lock))) await rm(lock, { force: true });
       await new Promise((resolve) => setTimeout(resolve, 250));
       continue;
     }
     try {
+      await mine.writeFile(String(process.pid));
       await mine.close();
       if (!(await exists(done))) await install(folder, done);
     } finally {
@@ -52,6 +54,17 @@ async function install(folder: string, done: string): Promise<void> {
   await run(pip, ["install", "--quiet", "--disable-pip-version-check", ...REQUIREMENTS], { maxBuffer: 1 << 26 });
   await writeFile(`${done}.part`, REQUIREMENTS.join("\n"));
   await rename(`${done}.part`, done);
+}
+
+/** An installer that was killed must not make everyone wait for ever. An empty lock has only just been made. */
+async function ownerLives(lock: string): Promise<boolean> {
+  const pid = Number(await readFile(lock, "utf8").catch(() => ""));
+  if (pid === 0) return true;
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 async function exists(path: string): Promise<boolean> {
