@@ -25,6 +25,6 @@ export function localAwsExports(environment: LocalAwsEnvironment): Record<string
 
 /** `export NAME='value'` lines for `eval`, or one JSON object. */
 export function printExports(values: Record<string, string>, json: boolean): void {
-  if (json) return console.log(JSON.stringify(values));
-  for (const [name, value] of Object.entries(values)) console.log(`export ${name}='${value.replaceAll("'", "'\\''")}'`);
+  const lines = Object.entries(values).map(([name, value]) => `export ${name}='${value.replaceAll("'", "'\\''")}'`);
+  console.log(json ? JSON.stringify(values) : lines.join("\n"));
 }

@@ -3,8 +3,8 @@ import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import { readCliConfig } from "../config.ts";
 import { localAwsEnvironment } from "../data-dir.ts";
 import { localAwsExports, printExports } from "../exports.ts";
+import { parsePort } from "../parse-port.ts";
 import { runUntilSignal } from "../run-until-signal.ts";
-import { parsePort } from "./server.ts";
 
 export function localAwsCommand(): Command {
   const command = new Command("local-aws")

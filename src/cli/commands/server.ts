@@ -1,6 +1,6 @@
 import { Command } from "commander";
-import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import { readCliConfig } from "../config.ts";
+import { parsePort } from "../parse-port.ts";
 import { runUntilSignal } from "../run-until-signal.ts";
 
 export function serverCommand(): Command {
@@ -27,12 +27,4 @@ export function serverCommand(): Command {
       console.error(`slipway server at ${server.url}`);
       await runUntilSignal(server);
     });
-}
-
-/** A TCP port from the command line; 0 takes any free one. */
-export function parsePort(text: string): number {
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new TypeError(`--port must be 0 to 65535, not "${text}"`);
-  return port;
 }

@@ -5,9 +5,9 @@ import colors from "picocolors";
 import { type CliConfig, readCliConfig } from "../config.ts";
 import { localAwsEnvironment, runningPart, serverCredentials, writePrivate } from "../data-dir.ts";
 import { localAwsExports, serverExports } from "../exports.ts";
+import { parsePort } from "../parse-port.ts";
 import { runUntilSignal } from "../run-until-signal.ts";
 import { type Supervised, supervise } from "../supervisor.ts";
-import { parsePort } from "./server.ts";
 
 interface UpOptions {
   data?: string;
