@@ -45,6 +45,8 @@ export interface AwsRequest extends HttpRequest {
   readonly region: string;
   readonly accountId: string;
   readonly principal: Principal;
+  /** Trailing headers of an aws-chunked body (`x-amz-checksum-crc32`, ...), lower-case names; empty until the body has been read. */
+  trailers(): Readonly<Record<string, string>>;
 }
 
 export interface AwsResponse {

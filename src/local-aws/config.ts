@@ -1,0 +1,94 @@
+import { join, resolve } from "node:path";
+import { z } from "zod";
+import { SlipwayError } from "../core/errors/slipway-error.ts";
+
+/** Every setting of the local AWS, by the name of its environment variable; each description says what it does. */
+export const LOCAL_AWS_SETTINGS = z.object({
+  SLIPWAY_DATA_DIR: z
+    .string()
+    .min(1)
+    .default(".slipway")
+    .describe("Data directory; the local AWS keeps everything under its folder local-aws, and its address in run/local-aws.json."),
+  SLIPWAY_LOCAL_AWS_HOST: z
+    .string()
+    .min(1)
+    .default("127.0.0.1")
+    .describe("Address to listen on; 0.0.0.0 for every interface."),
+  SLIPWAY_LOCAL_AWS_PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65535)
+    .default(4566)
+    .describe("Port to listen on; 0 takes a free one."),
+  SLIPWAY_LOCAL_AWS_REGION: z
+    .string()
+    .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "is not the name of a region")
+    .default("us-east-1")
+    .describe("Region of the resources that the first start makes. Requests of every region are answered."),
+  SLIPWAY_LOCAL_AWS_ACCOUNT: z
+    .string()
+    .regex(/^\d{12}$/, "must have 12 digits")
+    .default("123456789012")
+    .describe("The account that owns everything."),
+  SLIPWAY_LOCAL_AWS_RUNTIME: z
+    .enum(["auto", "process", "docker"])
+    .default("auto")
+    .describe("What runs training containers: a process sandbox, the Docker engine, or (auto) what fits the image."),
+  SLIPWAY_LOG_LEVEL: z
+    .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"])
+    .default("info")
+    .describe("The least severe log line that is written (JSON lines on stderr)."),
+});
+
+export interface LocalAwsConfig {
+  /** The data directory (absolute); state lives in its folder `local-aws`. */
+  readonly dataDir: string;
+  /** `DATA/local-aws`. */
+  readonly stateDir: string;
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly region: string;
+  readonly accountId: string;
+  readonly runtime: "auto" | "process" | "docker";
+  readonly logLevel: string;
+}
+
+/**
+ * Reads the settings from the environment; an empty variable counts as absent, overrides (the command line) win.
+ * Throws LOCAL_AWS_CONFIG_INVALID with one problem per wrong setting.
+ */
+export function readLocalAwsConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  overrides: { readonly dataDir?: string; readonly port?: number; readonly host?: string } = {},
+): LocalAwsConfig {
+  const given: Record<string, unknown> = {};
+  for (const name of Object.keys(LOCAL_AWS_SETTINGS.shape)) {
+    if (env[name] !== undefined && env[name] !== "") given[name] = env[name];
+  }
+  if (overrides.dataDir !== undefined) given.SLIPWAY_DATA_DIR = overrides.dataDir;
+  if (overrides.port !== undefined) given.SLIPWAY_LOCAL_AWS_PORT = overrides.port;
+  if (overrides.host !== undefined) given.SLIPWAY_LOCAL_AWS_HOST = overrides.host;
+  const parsed = LOCAL_AWS_SETTINGS.safeParse(given);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => {
+      const name = String(issue.path[0]);
+      const effect = LOCAL_AWS_SETTINGS.shape[name as keyof typeof LOCAL_AWS_SETTINGS.shape]?.description;
+      return { path: name, message: issue.message, ...(effect === undefined ? {} : { hint: effect }) };
+    });
+    throw new SlipwayError("LOCAL_AWS_CONFIG_INVALID", { values: { count: problems.length }, problems });
+  }
+  const settings = parsed.data;
+  const dataDir = resolve(settings.SLIPWAY_DATA_DIR);
+  return {
+    dataDir,
+    stateDir: join(dataDir, "local-aws"),
+    host: settings.SLIPWAY_LOCAL_AWS_HOST,
+    port: settings.SLIPWAY_LOCAL_AWS_PORT,
+    region: settings.SLIPWAY_LOCAL_AWS_REGION,
+    accountId: settings.SLIPWAY_LOCAL_AWS_ACCOUNT,
+    runtime: settings.SLIPWAY_LOCAL_AWS_RUNTIME,
+    logLevel: settings.SLIPWAY_LOG_LEVEL,
+  };
+}
