@@ -1,0 +1,146 @@
+import { SlipwayError } from "../core/errors/slipway-error.ts";
+import { type CommandResult, runCommand } from "./command.ts";
+import { formatPlatform } from "./oci.ts";
+import type { PythonTarget } from "./python-target.ts";
+
+export interface InstallRequest {
+  /** The directory of the code: relative paths in the requirements start there. */
+  readonly code: string;
+  /** Path of the requirements file inside it. */
+  readonly requirements: string;
+  readonly target: PythonTarget;
+  /** A new directory for the packages. */
+  readonly into: string;
+  readonly python: string;
+  readonly onLine: (line: string) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * `python -m pip` would put the current directory, the job's code, first on the module path: a file `pip.py` in it would
+ * run. This starts pip without it.
+ */
+const RUN_PIP =
+  "import sys; del sys.path[0]; import runpy; runpy.run_module('pip', run_name='__main__', alter_sys=True)";
+
+/** pip settings that uv does not read: where one is set, pip it is. */
+const PIP_SETTINGS = /(index-url|find-links|no-index|trusted-host|proxy|constraint|client-cert|cert)=/;
+
+/**
+ * Installs the packages of a requirements file into a directory, with uv where it is installed and pip has no settings of
+ * its own on this machine, else with pip. For an image only wheels are taken, so no package code runs here.
+ * Errors: PYTHON_INSTALLER_MISSING, PACKAGE_HAS_NO_WHEEL, PACKAGE_NOT_FOUND, DEPENDENCIES_FAILED.
+ */
+export async function installPackages(request: InstallRequest): Promise<void> {
+  const pip = await settingsOfPip(request);
+  if (pip === undefined || !PIP_SETTINGS.test(pip)) {
+    const result = await runUv(request);
+    if (result.status === 0) return;
+    if (result.status !== "missing") throw uvError(request, result);
+    if (pip === undefined) {
+      const values = { command: `${request.python} -m pip`, file: request.requirements };
+      throw new SlipwayError("PYTHON_INSTALLER_MISSING", { values });
+    }
+  }
+  const result = await runPip(request, pipArguments(request), request.onLine);
+  if (result.status !== 0) throw await pipError(request, result);
+}
+
+async function settingsOfPip(request: InstallRequest): Promise<string | undefined> {
+  const result = await runPip(request, ["config", "list"]);
+  return result.status === 0 ? result.stdout : undefined;
+}
+
+function runPip(request: InstallRequest, args: readonly string[], onLine?: (line: string) => void) {
+  return runCommand(request.python, ["-c", RUN_PIP, ...args], {
+    cwd: request.code,
+    ...(request.signal === undefined ? {} : { signal: request.signal }),
+    ...(onLine === undefined ? {} : { onLine }),
+  });
+}
+
+function runUv(request: InstallRequest): Promise<CommandResult> {
+  const { target } = request;
+  const args = ["pip", "install", "--target", request.into, "-r", request.requirements, "--no-progress"];
+  args.push("--link-mode", "copy");
+  if (target.uvPlatform === undefined) args.push("--python", request.python);
+  else {
+    args.push("--python-platform", target.uvPlatform, "--python-version", target.version);
+    args.push("--only-binary", ":all:");
+  }
+  return runCommand("uv", args, {
+    cwd: request.code,
+    onLine: request.onLine,
+    ...(request.signal === undefined ? {} : { signal: request.signal }),
+  });
+}
+
+/** The arguments of pip install; byte code is left out, since it would carry the times and paths of this machine. */
+export function pipArguments(request: Pick<InstallRequest, "into" | "requirements" | "target">): string[] {
+  const { target } = request;
+  const args = ["install", "--target", request.into, "--no-compile", "--no-input", "--no-user"];
+  args.push("--disable-pip-version-check", "--progress-bar", "off");
+  if (target.kind === "image") {
+    args.push("--only-binary=:all:", "--implementation", "cp", "--python-version", target.version);
+    for (const tag of target.tags) args.push("--platform", tag);
+  }
+  return [...args, "-r", request.requirements];
+}
+
+async function pipError(request: InstallRequest, result: CommandResult): Promise<SlipwayError> {
+  const missing = /No matching distribution found for (.+)/.exec(result.stderr)?.[1]?.trim();
+  if (missing === undefined) return failed(request, result);
+  const wanted = missing.replace(/\s*\(from .*$/, "");
+  const known = /\(from versions: ([^)]*)\)/.exec(result.stderr)?.[1];
+  // Without wheels pip lists no version at all, as for a name that does not exist: ask the index which of the two it is.
+  const name = /^[\w.-]+/.exec(wanted)?.[0];
+  const listed = name === undefined ? undefined : await runPip(request, ["index", "versions", name]);
+  if (request.target.kind === "host" || listed?.status !== 0) {
+    const hint = known === undefined || known === "none" ? undefined : `The index has ${latest(known)}.`;
+    const values = { package: wanted };
+    const where = request.requirements;
+    return new SlipwayError("PACKAGE_NOT_FOUND", { values, where, ...(hint === undefined ? {} : { hint }) });
+  }
+  return noWheel(request, wanted, known);
+}
+
+function noWheel(request: InstallRequest, wanted: string, known: string | undefined): SlipwayError {
+  const { target } = request;
+  const values = { package: wanted, platform: formatPlatform(target.platform), python: target.version };
+  const hint = known === undefined || known === "none" ? undefined : `Versions with a wheel for it: ${latest(known)}.`;
+  const where = request.requirements;
+  return new SlipwayError("PACKAGE_HAS_NO_WHEEL", { values, where, ...(hint === undefined ? {} : { hint }) });
+}
+
+function latest(versions: string): string {
+  const all = versions.split(", ");
+  return all.length <= 6 ? versions : `${all.slice(-6).join(", ")} (and ${all.length - 6} older)`;
+}
+
+/** uv's texts: https://github.com/astral-sh/uv/blob/main/crates/uv-resolver/src/pubgrub/report.rs */
+function uvError(request: InstallRequest, result: CommandResult): SlipwayError {
+  const text = result.stderr.replace(/\s+/g, " ");
+  const where = request.requirements;
+  const unknown = /Because (\S+) was not found in the package registry/.exec(text)?.[1];
+  if (unknown !== undefined) return new SlipwayError("PACKAGE_NOT_FOUND", { values: { package: unknown }, where });
+  const wheelless = /Because (?:all versions of |only )?(\S+) has no (?:usable )?wheels/.exec(text)?.[1];
+  if (wheelless !== undefined) return noWheel(request, wheelless, undefined);
+  const version = /Because there is no version of (\S+)/.exec(text)?.[1];
+  if (version !== undefined) return new SlipwayError("PACKAGE_NOT_FOUND", { values: { package: version }, where });
+  return failed(request, result);
+}
+
+function failed(request: InstallRequest, result: CommandResult): SlipwayError {
+  const lines = `${result.stderr}`
+    .split("\n")
+    .map((line) => line.trimEnd())
+    .filter((line) => line !== "" && !line.startsWith("WARNING:") && !line.includes("[notice]"));
+  return new SlipwayError("DEPENDENCIES_FAILED", {
+    values: {
+      file: request.requirements,
+      detail: lines.slice(-8).join("\n") || `exit code ${result.status}`,
+      command: `${request.python} -m pip install -r ${request.requirements}`,
+    },
+    where: request.requirements,
+  });
+}
