@@ -20,16 +20,11 @@ export function hasMacro(text: string): boolean {
 }
 
 /**
- * Fills the macros in every string of a value (not in keys), once: what a value brings in is not looked at again. A macro that
- * `values` does not name stays as it is, so that a plan can leave `${image_uri}` until the image is known.
+ * Fills the macros in every string of a value (not in keys), in one pass: what a value brings in is not looked at again, so a run's name
+ * cannot bring in a macro. A macro that `values` does not name stays as it is. With `last` the escape `$${x}` becomes `${x}`.
  */
-export function fillMacros(value: JsonValue, values: MacroValues): JsonValue {
-  return mapTexts(value, (text) => fillText(text, values, (_, whole) => whole));
-}
-
-/** Turns the escape `$${x}` into `${x}`: the last step before a request leaves. */
-export function unescapeMacros(value: JsonValue): JsonValue {
-  return mapTexts(value, (text) => text.replace(/\$\$\{/g, "${"));
+export function fillMacros(value: JsonValue, values: MacroValues, { last = false } = {}): JsonValue {
+  return mapTexts(value, (text) => fillText(text, values, (_, whole) => whole, last));
 }
 
 /** Every `${...}` that is not one of the macros, with its JSON path and the nearest name. */
@@ -56,9 +51,14 @@ function problemsOfText(text: string, path: string): Problem[] {
   return problems;
 }
 
-function fillText(text: string, values: MacroValues, other: (name: string, whole: string) => string): string {
+function fillText(
+  text: string,
+  values: MacroValues,
+  other: (name: string, whole: string) => string,
+  last = false,
+): string {
   return text.replace(MACRO, (whole, name: string) => {
-    if (whole.startsWith("$$")) return whole;
+    if (whole.startsWith("$$")) return last ? whole.slice(1) : whole;
     return isMacroName(name) ? (values[name] ?? other(name, whole)) : whole;
   });
 }

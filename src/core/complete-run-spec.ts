@@ -1,0 +1,168 @@
+import { checkCreateTrainingJob, normaliseCreateTrainingJob } from "./create-training-job.ts";
+import { createTrainingJobWarnings } from "./create-training-job-rules.ts";
+import { type Problem, SlipwayError } from "./errors/slipway-error.ts";
+import type { JsonObject, JsonValue } from "./json.ts";
+import {
+  ENVIRONMENT_MAX_ENTRIES,
+  ENVIRONMENT_VALUE_MAX,
+  launchArtifacts,
+  launchEnvironment,
+} from "./launch-environment.ts";
+import { parseRunSpec, type RunSpec, sourcesOf } from "./run-spec.ts";
+import { renderTemplate, type TemplateVariableDefinition } from "./template-variables.ts";
+
+export interface CompleteRunSpecInput {
+  /** As parseRunSpec gave it. */
+  readonly spec: RunSpec;
+  readonly queue: {
+    readonly name: string;
+    readonly entityName: string;
+    /** `sagemaker` */
+    readonly resource: string;
+    /** The resource's body; what resourceBody gives. */
+    readonly config: JsonObject;
+    readonly templateVariables: readonly TemplateVariableDefinition[];
+  };
+  readonly templateVariableValues?: Readonly<Record<string, unknown>>;
+  /** The person who pushes. */
+  readonly author: string;
+  /** Taken if the spec has no run_id of its own. */
+  readonly mintedRunId: string;
+}
+
+export interface CompletedRunSpec {
+  /** The spec as agents get it. */
+  readonly spec: RunSpec & { readonly run_id: string; readonly author: string; readonly resource: string };
+  readonly runId: string;
+  readonly warnings: readonly Problem[];
+}
+
+/** Sweep schedulers are started on the agent's host by the wandb client; there is nothing of SageMaker in them. */
+const SCHEDULER_URI = "placeholder-uri-scheduler";
+
+/**
+ * What the server does with a spec at push: fills in author, run_id and resource, fills the queue's config with the item's template values, lays
+ * the item's own resource_args over it (the item wins, key by key) and checks the result against the CreateTrainingJob API.
+ * Throws RUN_SPEC_INVALID, TEMPLATE_VALUES_INVALID or RESOURCE_CONFIG_INVALID with every problem of that kind.
+ */
+export function completeRunSpec(input: CompleteRunSpecInput): CompletedRunSpec {
+  const { queue } = input;
+  const spec = parseRunSpec(input.spec, { entity: queue.entityName });
+  const runId = spec.run_id ?? input.mintedRunId;
+  const resource = spec.resource ?? queue.resource;
+  const identity = { author: spec.author ?? input.author, run_id: runId, resource };
+  if (resource === "local-process" && spec.uri === SCHEDULER_URI)
+    return { spec: { ...spec, ...identity }, runId, warnings: [] };
+
+  const rendered = renderTemplate(queue.config, queue.templateVariables, input.templateVariableValues ?? {});
+  refuse("TEMPLATE_VALUES_INVALID", rendered.problems);
+  const own = spec.resource_args?.[resource] ?? {};
+  const body = normaliseCreateTrainingJob(
+    mergeJson(normaliseCreateTrainingJob(rendered.config), normaliseCreateTrainingJob(own)),
+  );
+  const completed = { ...spec, ...identity, resource_args: { ...spec.resource_args, [resource]: body } };
+
+  refuse("RUN_SPEC_INVALID", [...sourceProblems(spec, queue.resource, body), ...limitProblems(completed, body, input)]);
+  refuse("RESOURCE_CONFIG_INVALID", checkCreateTrainingJob(body, { mode: "item" }), "resource_args.sagemaker");
+  return { spec: completed, runId, warnings: createTrainingJobWarnings(body) };
+}
+
+/**
+ * The body of a queue's or an item's config for a resource: takes the body itself, `{resource_args: {sagemaker: body}}` as the wandb client
+ * sends it, or `{sagemaker: body}`.
+ */
+export function resourceBody(config: JsonValue, resource: string): JsonObject {
+  let body = config;
+  for (const key of ["resource_args", resource])
+    if (isObject(body) && isObject(body[key]) && Object.keys(body).length === 1) body = body[key];
+  if (isObject(config) && isObject(config.resource_args) && isObject(config.resource_args[resource]))
+    body = config.resource_args[resource];
+  return isObject(body) ? body : {};
+}
+
+/** `over` laid on `base`: objects key by key, everything else (lists too) as a whole. A null in `over` takes the key away. */
+export function mergeJson(base: JsonObject, over: JsonObject): JsonObject {
+  const merged: Record<string, JsonValue> = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    const below = Object.hasOwn(merged, key) ? merged[key] : undefined;
+    if (value === null) delete merged[key];
+    else merged[key] = isObject(below) && isObject(value) ? mergeJson(below, value) : value;
+  }
+  return merged;
+}
+
+function sourceProblems(spec: RunSpec, queueResource: string, body: JsonObject): Problem[] {
+  const problems: Problem[] = [];
+  const sources = sourcesOf(spec);
+  const algorithm = isObject(body.AlgorithmSpecification) ? body.AlgorithmSpecification : {};
+  const fixed = algorithm.AlgorithmName !== undefined || algorithm.TrainingImage !== undefined;
+  if (spec.resource != null && spec.resource !== queueResource)
+    problems.push({
+      path: "resource",
+      message: `The queue runs its items on ${queueResource}, not on ${spec.resource}`,
+      hint: "Leave resource out, or choose another queue.",
+    });
+  if (sources.length > 1)
+    problems.push({
+      path: sources[1] === "docker" ? "docker.docker_image" : sources[1]!,
+      message: `The spec names ${sources.join(" and ")}; only one of them can be run`,
+    });
+  if (sources.length === 0 && !fixed) {
+    const wanted = typeof spec.uri === "string" ? "Slipway does not build from a uri" : "The spec names nothing to run";
+    problems.push({
+      path: "docker.docker_image",
+      message: wanted,
+      hint: "Give an image (-d IMAGE), a job (-j JOB) or a directory of code.",
+    });
+  }
+  return problems;
+}
+
+/** SageMaker's limits on the environment, which is known at push but for the server's address. */
+function limitProblems(spec: RunSpec & { run_id: string }, body: JsonObject, input: CompleteRunSpecInput): Problem[] {
+  const problems: Problem[] = [];
+  const artifacts = launchArtifacts(spec).length;
+  if (artifacts > ENVIRONMENT_VALUE_MAX)
+    problems.push({
+      path: "overrides.artifacts",
+      message: `overrides.artifacts takes ${artifacts} characters as JSON; SageMaker passes on ${ENVIRONMENT_VALUE_MAX}`,
+    });
+  const environment = launchEnvironment({
+    spec,
+    runId: spec.run_id,
+    itemId: "",
+    queueName: input.queue.name,
+    queueEntityName: input.queue.entityName,
+    baseUrl: "",
+    attempt: 2,
+  });
+  const names = new Set([
+    ...Object.keys(environment),
+    ...Object.keys(isObject(body.Environment) ? body.Environment : {}),
+    "WANDB_API_KEY",
+  ]);
+  if (names.size > ENVIRONMENT_MAX_ENTRIES)
+    problems.push({
+      path: "overrides.run_config",
+      message: `The job would have ${names.size} environment variables (a config of ${JSON.stringify(spec.overrides?.run_config ?? {}).length} characters is cut into pieces of ${ENVIRONMENT_VALUE_MAX}); SageMaker takes ${ENVIRONMENT_MAX_ENTRIES}`,
+      hint: "Put large configs into a file of the code or into an input channel.",
+    });
+  return problems;
+}
+
+function refuse(
+  code: "RUN_SPEC_INVALID" | "TEMPLATE_VALUES_INVALID" | "RESOURCE_CONFIG_INVALID",
+  problems: readonly Problem[],
+  where?: string,
+): void {
+  if (problems.length === 0) return;
+  throw new SlipwayError(code, {
+    values: { count: problems.length },
+    where: problems[0]!.path || where || "run_spec",
+    problems,
+  });
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

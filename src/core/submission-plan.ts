@@ -1,0 +1,201 @@
+import { checkCreateTrainingJob, normaliseCreateTrainingJob } from "./create-training-job.ts";
+import { SlipwayError } from "./errors/slipway-error.ts";
+import type { JsonObject, JsonValue } from "./json.ts";
+import { launchEnvironment, RUN_ID_TAG } from "./launch-environment.ts";
+import { fillMacros, type MacroValues } from "./macros.ts";
+import type { CodeSource, RunSpec } from "./run-spec.ts";
+import { trainingJobName } from "./training-job-name.ts";
+
+/** What a job artifact turned out to hold, if the item names one. */
+export type ResolvedJob = { readonly image: string } | { readonly code: CodeSource };
+
+export interface PlanInput {
+  readonly item: {
+    readonly id: string;
+    readonly runId: string;
+    readonly attempt: number;
+    readonly queueName: string;
+    readonly queueEntityName: string;
+  };
+  /** Completed by the server: resource_args.sagemaker is the body. */
+  readonly spec: RunSpec;
+  readonly job?: ResolvedJob;
+  readonly agent: {
+    /** Where the training code finds the server. The queue's own WANDB_BASE_URL wins. */
+    readonly baseUrl: string;
+    readonly secureMode?: boolean;
+    /** The base of code that names none: an image, or `host`. */
+    readonly builderBase?: string;
+  };
+}
+
+export type ImageNeed =
+  /** It must exist; nothing is built. */
+  | { readonly kind: "prebuilt"; readonly uri: string }
+  | { readonly kind: "build"; readonly code: CodeSource; readonly base: string | undefined }
+  /** An algorithm of SageMaker's own (AlgorithmName). */
+  | { readonly kind: "none" };
+
+/** All that is decided about a job before anything is done. */
+export interface SubmissionPlan {
+  readonly itemId: string;
+  readonly runId: string;
+  readonly attempt: number;
+  readonly trainingJobName: string;
+  readonly image: ImageNeed;
+  /** The CreateTrainingJob body of queue and item, its macros not filled in yet; withImage makes the request of it. */
+  readonly body: JsonObject;
+  readonly macros: MacroValues;
+  /** What Slipway adds to the body. */
+  readonly added: {
+    readonly entryPoint: readonly string[] | undefined;
+    readonly arguments: readonly string[] | undefined;
+    readonly environment: Readonly<Record<string, string>>;
+    readonly tags: readonly JsonObject[];
+  };
+}
+
+/** A complete CreateTrainingJob request. */
+export interface CreateTrainingJobRequest extends JsonObject {
+  readonly TrainingJobName: string;
+  readonly AlgorithmSpecification: JsonObject;
+  readonly Environment: { readonly [name: string]: string };
+  readonly Tags: readonly JsonObject[];
+}
+
+/** Stands for the image while a plan is checked; as long as an ECR name with a digest is. */
+const SOME_IMAGE = `123456789012.dkr.ecr.us-east-1.amazonaws.com/some/image@sha256:${"0".repeat(64)}`;
+
+/**
+ * Decides how an item becomes a training job: which image it needs and the whole CreateTrainingJob request, with the environment and the tag
+ * that the wandb agent sets. Pure: the same input gives the same plan on any agent, so a job that was submitted already is found again.
+ * Throws RESOURCE_CONFIG_INVALID, JOB_NOT_RESOLVED, IMAGE_FIXED_BY_QUEUE or OVERRIDE_LOCKED.
+ */
+export function planSubmission(input: PlanInput): SubmissionPlan {
+  const { item, spec, agent } = input;
+  const overrides = spec.overrides ?? {};
+  if (agent.secureMode) {
+    const locked = [
+      overrides.entry_point?.length ? "the entry point" : "",
+      overrides.args?.length ? "the arguments" : "",
+    ].filter(Boolean);
+    if (locked.length > 0)
+      throw new SlipwayError("OVERRIDE_LOCKED", { values: { what: locked.join(" and ") }, where: "overrides" });
+  }
+  const macros: MacroValues = {
+    project_name: spec.project,
+    entity_name: spec.entity,
+    run_id: item.runId,
+    run_name: spec.name ?? "",
+    author: spec.author ?? "",
+  };
+  const body = normaliseCreateTrainingJob(spec.resource_args?.sagemaker ?? {});
+  const image = imageNeed(input, objectAt(body, "AlgorithmSpecification"));
+  const { run_id: _, ...allButRunId } = macros;
+  const ownName = typeof body.TrainingJobName === "string" ? body.TrainingJobName : undefined;
+  const plan: SubmissionPlan = {
+    itemId: item.id,
+    runId: item.runId,
+    attempt: item.attempt,
+    trainingJobName: trainingJobName(item.runId, item.attempt, ownName && String(fillMacros(ownName, allButRunId))),
+    image,
+    body,
+    macros,
+    added: {
+      entryPoint: nonEmpty(overrides.entry_point) ?? (image.kind === "build" ? image.code.entry_point : undefined),
+      arguments: nonEmpty(overrides.args),
+      environment: launchEnvironment({
+        spec,
+        runId: item.runId,
+        itemId: item.id,
+        queueName: item.queueName,
+        queueEntityName: item.queueEntityName,
+        baseUrl: agent.baseUrl,
+        attempt: item.attempt,
+      }),
+      tags: [{ Key: RUN_ID_TAG, Value: tagValue(item.runId) }],
+    },
+  };
+  const request = withImage(plan, image.kind === "prebuilt" ? image.uri : SOME_IMAGE);
+  const problems = checkCreateTrainingJob(request, { mode: "request" });
+  if (problems.length > 0)
+    throw new SlipwayError("RESOURCE_CONFIG_INVALID", {
+      values: { count: problems.length },
+      where: problems[0]!.path,
+      problems,
+    });
+  return plan;
+}
+
+/**
+ * The complete request: fills every macro, `${image_uri}` too, and adds the name, the entry point, the environment, the tag and, unless the
+ * queue fixes another or names an algorithm of SageMaker's, the image.
+ */
+export function withImage(plan: SubmissionPlan, imageUri: string): CreateTrainingJobRequest {
+  const body = fillMacros(plan.body, { ...plan.macros, image_uri: imageUri }, { last: true }) as JsonObject;
+  const { entryPoint, arguments: args, environment, tags } = plan.added;
+  const algorithm = objectAt(body, "AlgorithmSpecification");
+  const own = objectAt(body, "Environment");
+  const ownTags = Array.isArray(body.Tags) ? (body.Tags as JsonValue[]) : [];
+  return {
+    ...body,
+    TrainingJobName: plan.trainingJobName,
+    AlgorithmSpecification: {
+      TrainingInputMode: "File",
+      ...(plan.image.kind === "none" ? {} : { TrainingImage: imageUri }),
+      ...algorithm,
+      ...(entryPoint === undefined ? {} : { ContainerEntrypoint: entryPoint }),
+      ...(args === undefined ? {} : { ContainerArguments: args }),
+    },
+    Environment: { ...own, ...environment, ...(own.WANDB_BASE_URL ? { WANDB_BASE_URL: own.WANDB_BASE_URL } : {}) },
+    Tags: [...ownTags.filter((tag) => !isObject(tag) || tag.Key !== RUN_ID_TAG), ...tags],
+  } as unknown as CreateTrainingJobRequest;
+}
+
+function imageNeed({ spec, job, agent }: PlanInput, algorithm: JsonObject): ImageNeed {
+  const own = spec.docker?.docker_image ?? (job !== undefined && "image" in job ? job.image : undefined);
+  const code = spec.code ?? (job !== undefined && "code" in job ? job.code : undefined);
+  const fixed =
+    typeof algorithm.TrainingImage === "string" && !algorithm.TrainingImage.includes("${image_uri}")
+      ? algorithm.TrainingImage
+      : undefined;
+  if (spec.job && own === undefined && code === undefined)
+    throw new SlipwayError("JOB_NOT_RESOLVED", { values: { job: spec.job }, where: "job" });
+  if (code !== undefined) {
+    if (fixed !== undefined)
+      throw new SlipwayError("IMAGE_FIXED_BY_QUEUE", {
+        values: { image: fixed },
+        where: "AlgorithmSpecification.TrainingImage",
+      });
+    return { kind: "build", code, base: code.base ?? agent.builderBase };
+  }
+  if (algorithm.AlgorithmName !== undefined) return { kind: "none" };
+  const uri = fixed ?? own;
+  if (uri !== undefined) return { kind: "prebuilt", uri };
+  const problems = [
+    {
+      path: "docker.docker_image",
+      message: "The spec names nothing to run",
+      hint: "Give an image, a job or a directory of code.",
+    },
+  ];
+  throw new SlipwayError("RUN_SPEC_INVALID", { values: { count: 1 }, where: "docker.docker_image", problems });
+}
+
+/** What SageMaker takes as a tag's value; a run id may hold more. */
+function tagValue(runId: string): string {
+  return runId.replace(/[^\p{L}\p{Z}\p{N}_.:/=+\-@]/gu, "-");
+}
+
+function nonEmpty(words: readonly string[] | undefined): readonly string[] | undefined {
+  return words !== undefined && words.length > 0 ? words : undefined;
+}
+
+function objectAt(value: JsonObject, key: string): JsonObject {
+  const found = value[key];
+  return isObject(found) ? found : {};
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
