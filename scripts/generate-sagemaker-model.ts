@@ -10,12 +10,12 @@
  * PYTHON names the interpreter (default python3). To move to a newer botocore, change BOTOCORE and run it.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { writeOrCheck } from "./write-or-check.ts";
 
 const BOTOCORE = "1.44.8";
-const TARGET = join(import.meta.dirname, "../src/core/sagemaker-model/training-jobs.json");
 const CACHE = join(import.meta.dirname, "../node_modules/.cache/slipway", `botocore-${BOTOCORE}`);
 const MODEL = "botocore/data/sagemaker/2017-07-24/service-2.json.gz";
 const OPERATIONS = [
@@ -131,11 +131,4 @@ function print(model: unknown): string {
   return `{\n${heads.join("")}  "operations": {\n${lines(operations!)}\n  },\n  "shapes": {\n${lines(shapes!)}\n  }\n}\n`;
 }
 
-const text = print(reduce(readService()));
-if (!process.argv.includes("--check")) {
-  writeFileSync(TARGET, text);
-  console.log(`${TARGET}: ${text.length} characters`);
-} else if (!existsSync(TARGET) || readFileSync(TARGET, "utf8") !== text) {
-  console.error(`${TARGET} is stale. Run: npx tsx scripts/generate-sagemaker-model.ts`);
-  process.exitCode = 1;
-} else console.log(`${TARGET} is up to date with botocore ${BOTOCORE}`);
+await writeOrCheck("src/core/sagemaker-model/training-jobs.json", print(reduce(readService())));
