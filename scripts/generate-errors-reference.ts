@@ -61,8 +61,7 @@ function page(): string {
 
 /** A text inside a cell of a Markdown table. */
 function tableCell(text: string): string {
-  return text.replaceAll("|", "|").replaceAll("<", "&lt;").replaceAll("
-", " ");
+  return text.replaceAll("|", "\\|").replaceAll("<", "&lt;").replaceAll("\n", " ");
 }
 
 await writeOrCheck("docs/reference/errors.md", page());
