@@ -2,7 +2,17 @@ import document from "./training-jobs.json" with { type: "json" };
 
 /** A shape of the SageMaker API: what a value may be. Names refer to other shapes of the model. */
 export interface Shape {
-  readonly type: "structure" | "list" | "map" | "string" | "integer" | "long" | "float" | "double" | "boolean" | "timestamp";
+  readonly type:
+    | "structure"
+    | "list"
+    | "map"
+    | "string"
+    | "integer"
+    | "long"
+    | "float"
+    | "double"
+    | "boolean"
+    | "timestamp";
   /** structure: each member's shape. */
   readonly members?: Readonly<Record<string, string>>;
   readonly required?: readonly string[];
