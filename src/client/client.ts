@@ -134,23 +134,40 @@ type Outcome<Result> =
   | { error: SlipwayError; transient: boolean; untouched: boolean; retryAfter?: number };
 
 async function once<Result>(transport: Transport, body: string, options: RequestOptions): Promise<Outcome<Result>> {
-  const timeout = AbortSignal.timeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
-  const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]);
-  let response: Response;
-  let text: string;
+  const limit = timeLimit(options.timeoutMs ?? DEFAULT_TIMEOUT_MS, options.signal);
   try {
-    response = await transport.fetch(`${transport.baseUrl}/graphql`, {
+    const response = await transport.fetch(`${transport.baseUrl}/graphql`, {
       method: "POST",
       headers: { ...transport.headers, "content-type": "application/json", accept: "application/json" },
       body,
-      signal,
+      signal: limit.signal,
     });
-    text = await response.text();
+    return read<Result>(transport, response, await response.text());
   } catch (cause) {
     if (options.signal?.aborted) throw options.signal.reason;
     return { error: unreachable(transport.baseUrl, cause), transient: true, untouched: false };
+  } finally {
+    limit.clear();
   }
-  return read<Result>(transport, response, text);
+}
+
+/**
+ * A signal that is aborted after `ms` or with the given one. Not AbortSignal.any: on Node 20 every signal made by it
+ * leaves an entry in a long-lived source, and an agent makes thousands a day.
+ */
+function timeLimit(ms: number, signal: AbortSignal | undefined): { signal: AbortSignal; clear(): void } {
+  const controller = new AbortController();
+  const abort = () => controller.abort(signal?.reason);
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort, { once: true });
+  const timer = setTimeout(() => controller.abort(new DOMException("no answer in time", "TimeoutError")), ms);
+  return {
+    signal: controller.signal,
+    clear: () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    },
+  };
 }
 
 function read<Result>(transport: Transport, response: Response, text: string): Outcome<Result> {

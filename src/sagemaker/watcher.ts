@@ -174,13 +174,15 @@ function hasMoved(watched: Watched, summary: TrainingJobSummary): boolean {
 /** Waits for the time (undefined: without end), the wake or the signal, whichever is first. */
 async function pause(clock: Clock, ms: number | undefined, woken: Promise<void>, signal: AbortSignal): Promise<void> {
   const done = new AbortController();
-  const either = AbortSignal.any([signal, done.signal]);
-  const stopped = new Promise<void>((resolve) => {
-    if (either.aborted) return resolve();
-    either.addEventListener("abort", () => resolve(), { once: true });
-  });
-  const slept = ms === undefined ? stopped : clock.sleep(ms, either).catch(() => {});
+  const stop = () => done.abort();
+  if (signal.aborted) return;
+  signal.addEventListener("abort", stop, { once: true });
+  const stopped = new Promise<void>((resolve) =>
+    done.signal.addEventListener("abort", () => resolve(), { once: true }),
+  );
+  const slept = ms === undefined ? stopped : clock.sleep(ms, done.signal).catch(() => {});
   await Promise.race([slept, woken, stopped]);
+  signal.removeEventListener("abort", stop);
   done.abort();
 }
 

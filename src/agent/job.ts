@@ -1,0 +1,86 @@
+import { SlipwayError } from "../core/errors/slipway-error.ts";
+import { type HeldItem, Interrupted } from "./held-item.ts";
+import { ensureImage } from "./image.ts";
+import type { JobDeps } from "./job-deps.ts";
+import { planItem } from "./plan.ts";
+import { adopt } from "./reconcile.ts";
+import { judge, settleFailure, settleStopped, settleTrainingEnd } from "./settle.ts";
+import { submit } from "./submit.ts";
+import { watchTrainingJob } from "./watch.ts";
+
+/** How often each item waited for trouble to pass, so that it waits longer each time. Forgotten with the agent. */
+export type Waits = Map<string, number>;
+
+/**
+ * The way of one job from its lease to its end: plan, image, submit, watch, settle. Never throws. Returns when the item
+ * has ended, waits, is another agent's, or (closing) is to be handed over.
+ */
+export async function runJob(deps: JobDeps, held: HeldItem, waits: Waits): Promise<void> {
+  let step = "planning";
+  try {
+    deps.pass("leased");
+    const jobName = held.claimed
+      ? await followAdopted(deps, held)
+      : await toSubmission(deps, held, (now) => {
+          step = now;
+        });
+    waits.delete(held.id);
+    step = "watching the training job";
+    const watched = await watchTrainingJob({ ...deps, stopDelaySeconds: deps.config.stopDelaySeconds }, held, jobName);
+    step = "settling";
+    await settleTrainingEnd(deps, held, watched);
+  } catch (error) {
+    await endBadly(deps, held, error, step, waits);
+  }
+}
+
+async function toSubmission(deps: JobDeps, held: HeldItem, at: (step: string) => void): Promise<string> {
+  held.check();
+  const plan = planItem(deps, held);
+  deps.pass("planned");
+  const { lease } = held;
+  await deps.controlPlane.report(held, {
+    phase: "planning",
+    message: `Taken from queue ${lease.queueName}; it will be training job ${plan.trainingJobName}`,
+  });
+  deps.pass("plan-reported");
+  held.check();
+  at(plan.image.kind === "build" ? "building the image" : "looking for the image");
+  const imageUri = await ensureImage(deps, held, plan);
+  held.check();
+  at("submitting the training job");
+  return submit(deps, held, plan, imageUri);
+}
+
+async function followAdopted(deps: JobDeps, held: HeldItem): Promise<string> {
+  const jobName = adopt(deps, held);
+  deps.logger.info({ item: held.id, job: jobName }, "training job adopted");
+  await deps.controlPlane.report(held, {
+    kind: "adopted",
+    message: `Training job ${jobName} is followed from here on`,
+  });
+  return jobName;
+}
+
+async function endBadly(deps: JobDeps, held: HeldItem, error: unknown, step: string, waits: Waits): Promise<void> {
+  try {
+    if (error instanceof Interrupted) {
+      deps.logger.info({ item: held.id, reason: error.reason, step }, "work on the item ended");
+      if (error.reason === "stop") await settleStopped(deps, held);
+      return;
+    }
+    if (held.lost.aborted) return;
+    if (!(error instanceof SlipwayError)) deps.logger.error({ item: held.id, err: error, step }, "a step failed");
+    const verdict = judge(error, step);
+    const times = (waits.get(held.id) ?? 0) + 1;
+    if (verdict.kind === "wait") waits.set(held.id, times);
+    else waits.delete(held.id);
+    await settleFailure(deps, held, verdict, times);
+  } catch (last) {
+    if (last instanceof Interrupted) {
+      deps.logger.info({ item: held.id, reason: last.reason, step }, "work on the item ended");
+      return;
+    }
+    deps.logger.error({ item: held.id, err: last }, "the item's end could not be told to the server");
+  }
+}
