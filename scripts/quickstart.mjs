@@ -3,9 +3,9 @@
 //   --exit   stop everything at the end     --json   print one JSON object as the last line     --data DIR   where state lives
 // Plain JavaScript, since it runs before `npm ci`.
 import { spawn, spawnSync } from "node:child_process";
-import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createReadStream, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { basename, join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const root = resolve(import.meta.dirname, "..");
@@ -122,29 +122,22 @@ function slipwayJson(args) {
 async function uploadData(env) {
   const folder = join(dataDir, "digits");
   mkdirSync(folder, { recursive: true });
-  quietly("python3", [join(example, "prepare.py"), "--output", folder]);
+  quietly("python3", [join(example, "prepare.py"), "--out", folder]);
   const { S3Client, PutObjectCommand } = await import("@aws-sdk/client-s3");
   const credentials = { accessKeyId: env.AWS_ACCESS_KEY_ID, secretAccessKey: env.AWS_SECRET_ACCESS_KEY };
   const s3 = new S3Client({ endpoint: env.AWS_ENDPOINT_URL, region: env.AWS_REGION, credentials });
-  for (const file of readdirSync(folder)) {
-    const path = join(folder, file);
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  for (const path of files.map((file) => join(file.parentPath, file.name))) {
     await s3.send(
       new PutObjectCommand({
         Bucket: env.SLIPWAY_BUCKET,
-        Key: `digits/${basename(file)}`,
+        Key: `digits/${relative(folder, path)}`,
         Body: createReadStream(path),
         ContentLength: statSync(path).size,
       }),
     );
   }
   s3.destroy();
-}
-
-function writeQueueFile(env) {
-  const file = join(dataDir, "queue.yaml");
-  const text = readFileSync(join(example, "queue.yaml"), "utf8");
-  writeFileSync(file, text.replaceAll("<ROLE_ARN>", env.SLIPWAY_ROLE_ARN).replaceAll("<BUCKET>", env.SLIPWAY_BUCKET));
-  return file;
 }
 
 function writeLaunchConfig(env) {
@@ -229,7 +222,8 @@ async function main() {
   await step("queue", `creating queue ${queue} with a CreateTrainingJob config`, async () => {
     await createRepository(env);
     const exists = slipwayJson(["queue", "list"]).some((one) => one.name === queue);
-    slipwayJson(["queue", exists ? "update" : "create", queue, "-f", writeQueueFile(env)]);
+    const defaults = ["--set-default", `role=${env.SLIPWAY_ROLE_ARN}`, "--set-default", `bucket=${env.SLIPWAY_BUCKET}`];
+    slipwayJson(["queue", exists ? "update" : "create", queue, "-f", join(example, "queue.yaml"), ...defaults]);
   });
   await step("agent", "starting an agent with a launch-config.yaml", async () => {
     const agent = start("slipway launch-agent", ["launch-agent", "-c", writeLaunchConfig(env), "--data", dataDir], {

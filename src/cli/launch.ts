@@ -10,6 +10,7 @@ import type { CodeSource, RunSpec } from "../core/run-spec.ts";
 import type { LaunchOptions } from "./commands/launch.ts";
 import { followItem } from "./follow.ts";
 import { jsonArgument } from "./json-argument.ts";
+import { nameAndValue } from "./name-and-value.ts";
 import type { Session } from "./session.ts";
 import { splitWords } from "./split-words.ts";
 
@@ -127,14 +128,10 @@ function priorityOf(level: string): number {
   );
 }
 
-function templateValues(settings: readonly string[]): Record<string, string | number | boolean> {
-  const values: Record<string, string | number | boolean> = {};
-  for (const setting of settings) {
-    const equals = setting.indexOf("=");
-    if (equals < 1) throw usage(`--set-var takes name=value, not "${setting}"`, "--set-var");
-    values[setting.slice(0, equals)] = setting.slice(equals + 1);
-  }
-  return values;
+function templateValues(settings: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    settings.map((setting) => nameAndValue(setting, "--set-var")).map(({ name, value }) => [name, value]),
+  );
 }
 
 function isObject(value: unknown): value is JsonObject {

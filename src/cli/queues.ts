@@ -8,8 +8,10 @@ import {
   UpsertQueueDocument,
 } from "../client/generated/operations.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
+import type { JsonObject, JsonValue } from "../core/json.ts";
 import { nearest } from "../core/nearest.ts";
 import { parseQueueFile, type QueueFile } from "../core/queue-file.ts";
+import { nameAndValue } from "./name-and-value.ts";
 import { printTable } from "./output/table.ts";
 import { ago } from "./output/time.ts";
 import type { Session } from "./session.ts";
@@ -21,6 +23,8 @@ interface WriteOptions {
   readonly file: string;
   readonly resource: string;
   readonly prioritization?: boolean;
+  /** `name=value`: defaults of template variables, in place of the file's. */
+  readonly setDefault?: readonly string[];
   readonly create: boolean;
   readonly json?: boolean;
 }
@@ -29,7 +33,8 @@ interface WriteOptions {
 export async function writeQueue(session: Session, name: string, options: WriteOptions): Promise<void> {
   const text = await readInput(options.file);
   const file = parseQueueFile(text, options.file, options.resource);
-  const { resourceConfig, templateVariables } = file;
+  const resource = file.resource ?? options.resource;
+  const templateVariables = withDefaults(file.templateVariables, options.setDefault ?? []);
   const entityName = await session.entity();
   if (!options.create) await findQueue(session, name);
   const { upsertRunQueue } = await withPlaces(
@@ -44,14 +49,12 @@ export async function writeQueue(session: Session, name: string, options: WriteO
         configText: text,
         createOnly: options.create,
         ...(templateVariables === undefined ? {} : { templateVariables: JSON.stringify(templateVariables) }),
-        ...(options.prioritization ? { prioritizationMode: "V0" as const } : {}),
+        ...(options.prioritization || file.prioritizationMode === "V0" ? { prioritizationMode: "V0" as const } : {}),
       },
     }),
   );
   if (options.json) return console.log(JSON.stringify(upsertRunQueue?.runQueue));
-  console.log(
-    `${colors.green(options.create ? "created" : "updated")} queue ${entityName}/${name} for ${options.resource}`,
-  );
+  console.log(`${colors.green(options.create ? "created" : "updated")} queue ${entityName}/${name} for ${resource}`);
   for (const warning of upsertRunQueue?.configSchemaValidationErrors ?? [])
     console.log(`${colors.yellow("note")} ${warning}`);
 }
@@ -104,6 +107,32 @@ export async function deleteQueue(session: Session, name: string, json: boolean)
   await session.client.request(DeleteQueuesDocument, { queueIDs: [queue.id] });
   if (json) return console.log(JSON.stringify({ deleted: queue.name, id: queue.id }));
   console.log(`${colors.green("deleted")} queue ${queue.entityName}/${queue.name}`);
+}
+
+/** Puts `name=value` defaults into the variables' schemas; a value takes the type that its schema names. */
+function withDefaults(variables: JsonObject | undefined, settings: readonly string[]): JsonObject | undefined {
+  if (settings.length === 0) return variables;
+  const changed: Record<string, JsonValue> = { ...variables };
+  for (const setting of settings) {
+    const { name, value } = nameAndValue(setting, "--set-default");
+    const before = changed[name];
+    if (!isObject(before)) {
+      const near = nearest(name, Object.keys(changed));
+      const problem = `--set-default: the file declares no template variable ${name}${near ? `; did you mean ${near}?` : ""}`;
+      throw new SlipwayError("USAGE", { values: { problem }, where: "--set-default" });
+    }
+    const schema = isObject(before.schema) ? before.schema : before;
+    const typed = ["integer", "number", "boolean"].includes(String(schema.type))
+      ? (JSON.parse(value) as JsonValue)
+      : value;
+    const withDefault = { ...schema, default: typed };
+    changed[name] = isObject(before.schema) ? { ...before, schema: withDefault } : withDefault;
+  }
+  return changed;
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The server names the JSON paths of what is wrong; the person who wrote a file wants lines. */

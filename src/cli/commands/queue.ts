@@ -1,10 +1,11 @@
 import { Command } from "commander";
 import { openSession, type SessionOptions, serverOptions } from "../session.ts";
+import { collect } from "./launch-agent.ts";
 
 interface QueueWriteOptions extends SessionOptions {
   file?: string;
   resource: string;
-  var?: string[];
+  setDefault?: string[];
   prioritization?: boolean;
   json?: boolean;
 }
@@ -20,6 +21,7 @@ export function queueCommand(): Command {
       )
       .requiredOption("-f, --file <file>", "the config: YAML or JSON, - for standard input")
       .option("-r, --resource <kind>", "kind of compute", "sagemaker")
+      .option("--set-default <name=value>", "default of a template variable; may be given several times", collect)
       .option("--prioritization", "let items name a priority (V0)")
       .option("--json", "print JSON")
       .action(async (name: string, options: QueueWriteOptions) => {
