@@ -44,8 +44,8 @@ export async function writeQueue(session: Session, name: string, options: WriteO
         entityName,
         projectName: QUEUE_PROJECT,
         queueName: name,
-        resourceType: options.resource,
-        resourceConfig: JSON.stringify({ resource_args: { [options.resource]: resourceConfig } }),
+        resourceType: resource,
+        resourceConfig: JSON.stringify({ resource_args: { [resource]: file.resourceConfig } }),
         configText: text,
         createOnly: options.create,
         ...(templateVariables === undefined ? {} : { templateVariables: JSON.stringify(templateVariables) }),
@@ -129,6 +129,14 @@ function withDefaults(variables: JsonObject | undefined, settings: readonly stri
     changed[name] = isObject(before.schema) ? { ...before, schema: withDefault } : withDefault;
   }
   return changed;
+}
+
+function typedValue(value: string, type: string, name: string): JsonValue {
+  if (!["integer", "number", "boolean"].includes(type)) return value;
+  const typed = type === "boolean" ? { true: true, false: false }[value] : Number(value);
+  if (typed !== undefined && !Number.isNaN(typed)) return typed;
+  const problem = `--set-default: ${name} is of type ${type}, which "${value}" is not`;
+  throw new SlipwayError("USAGE", { values: { problem }, where: "--set-default" });
 }
 
 function isObject(value: unknown): value is JsonObject {

@@ -1,6 +1,6 @@
 import { Command } from "commander";
+import { collect } from "../collect.ts";
 import { openSession } from "../session.ts";
-import { collect } from "./launch-agent.ts";
 
 interface Options {
   data?: string;

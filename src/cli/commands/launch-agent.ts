@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
+import { collect } from "../collect.ts";
 import { readCliConfig } from "../config.ts";
 import { connection } from "../connection.ts";
 import { runUntilSignal } from "../run-until-signal.ts";
@@ -64,11 +65,6 @@ async function readLaunchConfig(file: string, required: boolean): Promise<string
     if (required) throw new SlipwayError("FILE_NOT_FOUND", { values: { file }, where: "--config" });
     return undefined;
   }
-}
-
-/** Gathers an option that may be given several times. */
-export function collect(value: string, before: string[] = []): string[] {
-  return [...before, value];
 }
 
 function parseMaxJobs(text: string): number {

@@ -1,6 +1,6 @@
 import { Command } from "commander";
+import { collect } from "../collect.ts";
 import { openSession, type SessionOptions, serverOptions } from "../session.ts";
-import { collect } from "./launch-agent.ts";
 
 interface QueueWriteOptions extends SessionOptions {
   file?: string;
