@@ -14,6 +14,8 @@ export interface AccountsService {
   /** The caller of a key; undefined if the key is unknown or its user is gone. */
   authenticate(apiKey: string): Promise<Principal | undefined>;
   user(principal: Principal): Promise<UserRecord>;
+  /** The user behind a run that the caller may see; undefined when it is gone. */
+  userById(principal: Principal, id: string): Promise<UserRecord | undefined>;
   /** Admins only. */
   users(principal: Principal): Promise<readonly UserRecord[]>;
   /** Admins only. Makes the user, its entity and a key, which is answered this once. */
