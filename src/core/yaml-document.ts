@@ -34,7 +34,8 @@ export function readYaml(text: string): YamlDocument {
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
   const problems: Problem[] = document.errors.map((error) => {
-    const known = SYNTAX[error.code];
+    // An open bracket is reported as an indentation too; the parser's own sentence is the better one then.
+    const known = error.message.startsWith("Flow") ? undefined : SYNTAX[error.code];
     const message = known?.message ?? firstSentence(error.message);
     return { path: "", message, ...(known ? { hint: known.hint } : {}), ...place(error.pos[0]) };
   });
