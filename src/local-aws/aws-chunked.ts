@@ -100,7 +100,11 @@ function incomplete(): AwsError {
 }
 
 function malformedTrailer(): AwsError {
-  return new AwsError("MalformedTrailerError", "The request contained trailing data that was not well-formed or did not conform to our published schema.", 400);
+  return new AwsError(
+    "MalformedTrailerError",
+    "The request contained trailing data that was not well-formed or did not conform to our published schema.",
+    400,
+  );
 }
 
 /** Reads lines and runs of bytes from a stream of buffers without gathering the whole. */

@@ -8,7 +8,9 @@ export const LOCAL_AWS_SETTINGS = z.object({
     .string()
     .min(1)
     .default(".slipway")
-    .describe("Data directory; the local AWS keeps everything under its folder local-aws, and its address in run/local-aws.json."),
+    .describe(
+      "Data directory; the local AWS keeps everything under its folder local-aws, and its address in run/local-aws.json.",
+    ),
   SLIPWAY_LOCAL_AWS_HOST: z
     .string()
     .min(1)

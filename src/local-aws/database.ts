@@ -18,7 +18,9 @@ export function openDatabase(dir: string): Database {
     db.pragma("foreign_keys = ON");
     // In exclusive mode the lock is taken by the first write.
     db.exec("CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
-    db.exec("INSERT INTO settings (name, value) VALUES ('opened', '1') ON CONFLICT (name) DO UPDATE SET value = value + 1");
+    db.exec(
+      "INSERT INTO settings (name, value) VALUES ('opened', '1') ON CONFLICT (name) DO UPDATE SET value = value + 1",
+    );
   } catch (error) {
     db.close();
     if (isBusy(error)) throw new SlipwayError("LOCAL_AWS_IN_USE", { values: { dataDir: dir }, cause: error });
@@ -28,5 +30,8 @@ export function openDatabase(dir: string): Database {
 }
 
 function isBusy(error: unknown): boolean {
-  return error instanceof Error && /SQLITE_BUSY|database is locked/.test(`${(error as { code?: string }).code} ${error.message}`);
+  return (
+    error instanceof Error &&
+    /SQLITE_BUSY|database is locked/.test(`${(error as { code?: string }).code} ${error.message}`)
+  );
 }

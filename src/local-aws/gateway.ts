@@ -72,7 +72,13 @@ async function serve(
     response.destroy();
   }
   options.logger.debug(
-    { requestId, method: incoming.method, path: incoming.rawPath, status: answer.status, ms: options.clock.now() - startedAt },
+    {
+      requestId,
+      method: incoming.method,
+      path: incoming.rawPath,
+      status: answer.status,
+      ms: options.clock.now() - startedAt,
+    },
     "request",
   );
 }
@@ -113,7 +119,10 @@ async function answerTo(
 
 function failure(error: unknown, protocol: Protocol, request: HttpRequest, logger: Logger): AwsResponse {
   if (error instanceof AwsError) return renderError(error, protocol, request);
-  logger.error({ requestId: request.requestId, path: request.rawPath, err: error }, "the request failed inside the local AWS");
+  logger.error(
+    { requestId: request.requestId, path: request.rawPath, err: error },
+    "the request failed inside the local AWS",
+  );
   const internal =
     protocol === "rest-xml"
       ? new AwsError("InternalError", "We encountered an internal error. Please try again.", 500)

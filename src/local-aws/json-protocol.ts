@@ -3,7 +3,10 @@ import { authorize, deniedText, type Permission } from "./iam/authorize.ts";
 import { AwsError, type AwsRequest, type AwsResponse, type AwsService } from "./service.ts";
 
 /** One operation: takes the request's JSON members, gives the answer's (undefined: an empty answer). Throws AwsError. */
-export type JsonOperation = (input: JsonObject, request: AwsRequest) => Promise<object | undefined> | object | undefined;
+export type JsonOperation = (
+  input: JsonObject,
+  request: AwsRequest,
+) => Promise<object | undefined> | object | undefined;
 
 export interface JsonServiceOptions {
   /** Service name of the credential scope. */

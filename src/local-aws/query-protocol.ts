@@ -70,7 +70,10 @@ export class QueryInput {
 }
 
 /** One action: gives the members of its result element (undefined: an action without a result). Throws AwsError. */
-export type QueryAction = (input: QueryInput, request: AwsRequest) => XmlObject | undefined | Promise<XmlObject | undefined>;
+export type QueryAction = (
+  input: QueryInput,
+  request: AwsRequest,
+) => XmlObject | undefined | Promise<XmlObject | undefined>;
 
 export interface QueryServiceOptions {
   readonly scope: string;

@@ -98,7 +98,9 @@ export function createPolicyStore(db: Database, clock: Clock, accountId: string)
     get: (arn: string): ManagedPolicy => policyOf(getRow(arn)),
     list(pathPrefix: string, onlyAttached: boolean): ManagedPolicy[] {
       const rows = (db.prepare(`${SELECT} ORDER BY p.name`).all() as PolicyRow[]).map(policyOf);
-      return rows.filter(({ path, attachmentCount }) => path.startsWith(pathPrefix) && (!onlyAttached || attachmentCount > 0));
+      return rows.filter(
+        ({ path, attachmentCount }) => path.startsWith(pathPrefix) && (!onlyAttached || attachmentCount > 0),
+      );
     },
     create(name: string, path: string, description: string, document: string, tags: Tags): ManagedPolicy {
       parsePolicy(document, "identity");
@@ -121,7 +123,9 @@ export function createPolicyStore(db: Database, clock: Clock, accountId: string)
       const policy = getRow(arn);
       if (policy.attachment_count > 0) throw deleteConflict("Cannot delete a policy attached to entities.");
       if (versions(arn).length > 1) {
-        throw deleteConflict("This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.");
+        throw deleteConflict(
+          "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.",
+        );
       }
       db.transaction(() => {
         db.prepare("DELETE FROM iam_policy_versions WHERE arn = ?").run(arn);
@@ -150,7 +154,11 @@ export function createPolicyStore(db: Database, clock: Clock, accountId: string)
     },
     setDefaultVersion(arn: string, id: string): void {
       getVersion(arn, id);
-      db.prepare("UPDATE iam_policies SET default_version = ?, updated_at = ? WHERE arn = ?").run(Number(id.slice(1)), clock.now(), arn);
+      db.prepare("UPDATE iam_policies SET default_version = ?, updated_at = ? WHERE arn = ?").run(
+        Number(id.slice(1)),
+        clock.now(),
+        arn,
+      );
     },
     deleteVersion(arn: string, id: string): void {
       if (getVersion(arn, id).isDefault) throw deleteConflict("Cannot delete the default version of a policy.");
@@ -174,7 +182,9 @@ export function createPolicyStore(db: Database, clock: Clock, accountId: string)
       if (changes === 0) throw noSuchEntity(`Policy ${arn} was not found.`);
     },
     attached(owner: Owner, name: string): { name: string; arn: string }[] {
-      const rows = db.prepare("SELECT arn FROM iam_attachments WHERE owner = ? AND name = ? ORDER BY arn").all(owner, name);
+      const rows = db
+        .prepare("SELECT arn FROM iam_attachments WHERE owner = ? AND name = ? ORDER BY arn")
+        .all(owner, name);
       return (rows as { arn: string }[]).map(({ arn }) => ({ arn, name: arn.slice(arn.lastIndexOf("/") + 1) }));
     },
     attachedTo(arn: string): { owner: Owner; name: string }[] {

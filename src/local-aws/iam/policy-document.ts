@@ -14,7 +14,15 @@ export interface Statement {
 }
 
 const STATEMENT_KEYS = new Set([
-  "Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal", "Condition",
+  "Sid",
+  "Effect",
+  "Action",
+  "NotAction",
+  "Resource",
+  "NotResource",
+  "Principal",
+  "NotPrincipal",
+  "Condition",
 ]);
 
 /** Reads a policy document. `kind` says which elements it must and may not have. Throws MalformedPolicyDocument. */
@@ -23,11 +31,14 @@ export function parsePolicy(document: string, kind: "identity" | "trust"): State
   try {
     parsed = JSON.parse(document);
   } catch {
-    throw malformed(kind === "trust" ? "This policy contains invalid Json" : "The policy is not in the valid JSON format.");
+    throw malformed(
+      kind === "trust" ? "This policy contains invalid Json" : "The policy is not in the valid JSON format.",
+    );
   }
   if (!isObject(parsed)) throw malformed("Syntax errors in policy.");
   const version = parsed.Version;
-  if (version !== undefined && version !== "2012-10-17" && version !== "2008-10-17") throw malformed("The policy must contain a valid version string");
+  if (version !== undefined && version !== "2012-10-17" && version !== "2008-10-17")
+    throw malformed("The policy must contain a valid version string");
   for (const key of Object.keys(parsed)) {
     if (key !== "Version" && key !== "Id" && key !== "Statement") throw malformed("Syntax errors in policy.");
   }
@@ -57,13 +68,22 @@ function parseStatement(statement: unknown, kind: "identity" | "trust"): Stateme
     if (resources.length + notResources.length > 0) throw malformed("Has prohibited field Resource");
     if (!hasPrincipal) throw malformed("Missing required field Principal");
     for (const action of actions) {
-      if (action !== "*" && !/^sts:/i.test(action)) throw malformed("AssumeRole policy may only specify STS AssumeRole actions.");
+      if (action !== "*" && !/^sts:/i.test(action))
+        throw malformed("AssumeRole policy may only specify STS AssumeRole actions.");
     }
   } else {
     if (hasPrincipal) throw malformed("Policy document should not specify a principal.");
     if (resources.length + notResources.length === 0) throw malformed("Policy statement must contain resources.");
   }
-  return { effect, actions, notActions, resources, notResources, principals, conditions: parseConditions(statement.Condition) };
+  return {
+    effect,
+    actions,
+    notActions,
+    resources,
+    notResources,
+    principals,
+    conditions: parseConditions(statement.Condition),
+  };
 }
 
 function parsePrincipals(principal: unknown): Record<string, string[]> {
@@ -88,7 +108,8 @@ function texts(value: unknown): string[] {
   if (value === undefined) return [];
   const values = Array.isArray(value) ? value : [value];
   return values.map((item) => {
-    if (typeof item !== "string" && typeof item !== "boolean" && typeof item !== "number") throw malformed("Syntax errors in policy.");
+    if (typeof item !== "string" && typeof item !== "boolean" && typeof item !== "number")
+      throw malformed("Syntax errors in policy.");
     return String(item);
   });
 }

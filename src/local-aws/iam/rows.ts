@@ -24,7 +24,10 @@ export function checkName(value: string, member: string, maxLength: number): str
 export function checkPath(value: string | undefined): string {
   const path = value ?? "/";
   if (path.length > 512 || !/^(\/|\/[\u0021-\u007e]+\/)$/.test(path)) {
-    throw new AwsError("ValidationError", "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.");
+    throw new AwsError(
+      "ValidationError",
+      "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.",
+    );
   }
   return path;
 }

@@ -17,7 +17,8 @@ export function trusts(trustPolicy: string, assumer: Assumer, context: Readonly<
 }
 
 function matchesAction(statement: Statement): boolean {
-  const named = (patterns: readonly string[]) => patterns.some((pattern) => like(pattern.toLowerCase(), "sts:assumerole"));
+  const named = (patterns: readonly string[]) =>
+    patterns.some((pattern) => like(pattern.toLowerCase(), "sts:assumerole"));
   return statement.actions.length > 0 ? named(statement.actions) : !named(statement.notActions);
 }
 
@@ -52,6 +53,9 @@ function matchesConditions(statement: Statement, context: Readonly<Record<string
 
 /** Policy wildcards: `*` is any run of characters, `?` any one. */
 function like(pattern: string, text: string): boolean {
-  const source = pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
   return new RegExp(`^${source}$`, "s").test(text);
 }

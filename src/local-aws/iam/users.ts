@@ -106,7 +106,9 @@ export function createUserStore(db: Database, clock: Clock, accountId: string) {
       db.prepare("UPDATE iam_users SET tags = ? WHERE name = ?").run(JSON.stringify(change(user.tags)), user.name);
     },
     keys(name: string): AccessKey[] {
-      const rows = db.prepare("SELECT * FROM iam_access_keys WHERE user_name = ? ORDER BY created_at, id").all(get(name).name);
+      const rows = db
+        .prepare("SELECT * FROM iam_access_keys WHERE user_name = ? ORDER BY created_at, id")
+        .all(get(name).name);
       return (rows as KeyRow[]).map(keyOf);
     },
     createKey(name: string): AccessKey {
@@ -137,7 +139,9 @@ export function createUserStore(db: Database, clock: Clock, accountId: string) {
       if (changes === 0) throw noSuchEntity(`The Access Key with id ${id} cannot be found.`);
     },
     deleteKey(name: string, id: string): void {
-      const { changes } = db.prepare("DELETE FROM iam_access_keys WHERE id = ? AND user_name = ?").run(id, get(name).name);
+      const { changes } = db
+        .prepare("DELETE FROM iam_access_keys WHERE id = ? AND user_name = ?")
+        .run(id, get(name).name);
       if (changes === 0) throw noSuchEntity(`The Access Key with id ${id} cannot be found.`);
     },
     /** What a signature check needs; undefined for an unknown or inactive key. */
@@ -152,7 +156,14 @@ export function createUserStore(db: Database, clock: Clock, accountId: string) {
       const user = userOf(row);
       return {
         secretAccessKey: row.secret,
-        principal: { type: "user", accountId, arn: user.arn, userId: user.id, accessKeyId: row.key_id, name: user.name },
+        principal: {
+          type: "user",
+          accountId,
+          arn: user.arn,
+          userId: user.id,
+          accessKeyId: row.key_id,
+          name: user.name,
+        },
       };
     },
   };

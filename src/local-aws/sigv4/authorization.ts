@@ -56,7 +56,8 @@ function parseHeader({ headers }: RequestHead): Authorization | AuthFailure {
     missing.push("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.");
   }
   if (!header.startsWith(`${ALGORITHM} `)) missing.push(`Unsupported AWS 'algorithm': '${header.split(" ", 1)[0]}'.`);
-  if (missing.length > 0) return { kind: "incomplete", text: `${missing.join(" ")} Authorization=${header.split(" ", 1)[0]}` };
+  if (missing.length > 0)
+    return { kind: "incomplete", text: `${missing.join(" ")} Authorization=${header.split(" ", 1)[0]}` };
   return build(fields.get("Credential")!, fields.get("SignedHeaders")!, fields.get("Signature")!, timestamp!, {
     sessionToken: headers["x-amz-security-token"],
   });
@@ -65,7 +66,14 @@ function parseHeader({ headers }: RequestHead): Authorization | AuthFailure {
 function parsePresigned(query: URLSearchParams): Authorization | AuthFailure {
   const names = ["X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature"] as const;
   const [credential, timestamp, expires, signedHeaders, signature] = names.map((name) => query.get(name) ?? "");
-  if (query.get("X-Amz-Algorithm") !== ALGORITHM || !credential || !timestamp || !signedHeaders || !signature || !expires) {
+  if (
+    query.get("X-Amz-Algorithm") !== ALGORITHM ||
+    !credential ||
+    !timestamp ||
+    !signedHeaders ||
+    !signature ||
+    !expires
+  ) {
     return {
       kind: "incomplete",
       text:
@@ -101,7 +109,10 @@ function build(
     };
   }
   if (date !== timestamp.slice(0, 8)) {
-    return { kind: "incomplete", text: `Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '${date}' != '${timestamp.slice(0, 8)}', from '${timestamp}'.` };
+    return {
+      kind: "incomplete",
+      text: `Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '${date}' != '${timestamp.slice(0, 8)}', from '${timestamp}'.`,
+    };
   }
   return {
     accessKeyId,

@@ -58,7 +58,11 @@ export function sha256Hex(data: string | Buffer): string {
  * repeated slashes removed.
  */
 export function canonicalPath(rawPath: string, service: string): string {
-  if (service === "s3") return rawPath.split("/").map((segment) => uriEncode(percentDecode(segment))).join("/");
+  if (service === "s3")
+    return rawPath
+      .split("/")
+      .map((segment) => uriEncode(percentDecode(segment)))
+      .join("/");
   const segments: string[] = [];
   for (const segment of rawPath.split("/")) {
     if (segment === "..") segments.pop();

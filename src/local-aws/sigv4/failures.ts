@@ -69,9 +69,14 @@ function s3Error(failure: AuthFailure): AwsError {
     case "incomplete":
       return new AwsError("AuthorizationHeaderMalformed", failure.text, 400);
     case "unknown-key":
-      return new AwsError("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", 403, {
-        AWSAccessKeyId: failure.accessKeyId,
-      });
+      return new AwsError(
+        "InvalidAccessKeyId",
+        "The AWS Access Key Id you provided does not exist in our records.",
+        403,
+        {
+          AWSAccessKeyId: failure.accessKeyId,
+        },
+      );
     case "invalid-token":
       return new AwsError("InvalidToken", "The provided token is malformed or otherwise invalid.", 400);
     case "expired-token":
@@ -97,12 +102,9 @@ function s3Error(failure: AuthFailure): AwsError {
     case "presign-expired":
       return new AwsError("AccessDenied", "Request has expired", 403, failure.details);
     case "unsigned-headers":
-      return new AwsError(
-        "AccessDenied",
-        "There were headers present in the request which were not signed",
-        403,
-        { HeadersNotSigned: failure.headers.join(", ") },
-      );
+      return new AwsError("AccessDenied", "There were headers present in the request which were not signed", 403, {
+        HeadersNotSigned: failure.headers.join(", "),
+      });
   }
 }
 

@@ -71,7 +71,10 @@ function assumeRole(roles: RoleStore, sessions: SessionStore, input: QueryInput,
   }
   const seconds = input.integer("DurationSeconds", 3600, 900, 43_200);
   if (seconds > role.maxSessionSeconds) {
-    throw new AwsError("ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.");
+    throw new AwsError(
+      "ValidationError",
+      "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+    );
   }
   if (principal.type === "assumed-role" && seconds > 3600) {
     throw new AwsError(
@@ -83,7 +86,12 @@ function assumeRole(roles: RoleStore, sessions: SessionStore, input: QueryInput,
   return { Credentials: credentials(session), AssumedRoleUser: { AssumedRoleId: session.userId, Arn: session.arn } };
 }
 
-function getSessionToken(users: UserStore, sessions: SessionStore, input: QueryInput, { principal }: AwsRequest): XmlObject {
+function getSessionToken(
+  users: UserStore,
+  sessions: SessionStore,
+  input: QueryInput,
+  { principal }: AwsRequest,
+): XmlObject {
   if (principal.type !== "user" || principal.expiresAt !== undefined) {
     throw new AwsError("AccessDenied", "Cannot call GetSessionToken with session credentials", 403);
   }

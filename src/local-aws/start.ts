@@ -1,0 +1,92 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type Logger, pino } from "pino";
+import { type Clock, systemClock } from "../core/clock.ts";
+import type { LocalAwsConfig } from "./config.ts";
+import { openDatabase } from "./database.ts";
+import { createEcr } from "./ecr/ecr.ts";
+import { createRegistryRoutes } from "./ecr/registry/routes.ts";
+import { createEcrService } from "./ecr/service.ts";
+import { environmentFile, type LocalAwsEnvironment, prepareAccount, writePrivateJson } from "./first-start.ts";
+import { type Gateway, openGateway } from "./gateway.ts";
+import { createIam } from "./iam/iam.ts";
+import { createLogStore } from "./logs/log-store.ts";
+import { createLogsService } from "./logs/service.ts";
+import type { AwsService, HttpRoutes, LocalAwsContext } from "./service.ts";
+import { createStsService } from "./sts/service.ts";
+
+export interface RunningLocalAws {
+  /** AWS_ENDPOINT_URL for its clients. */
+  readonly url: string;
+  readonly environment: LocalAwsEnvironment;
+  /** Stops listening, leaves running training jobs alone, closes the database. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the local AWS: one port, state under `DATA/local-aws`, `DATA/run/local-aws.json` while it runs. The first start makes
+ * the account's user, role and bucket; every start writes `DATA/local-aws/env.json`.
+ * Throws PORT_TAKEN, LOCAL_AWS_IN_USE.
+ */
+export async function startLocalAws(
+  config: LocalAwsConfig,
+  deps: { readonly logger?: Logger; readonly clock?: Clock } = {},
+): Promise<RunningLocalAws> {
+  const logger = deps.logger ?? pino({ level: config.logLevel, name: "local-aws" }, pino.destination(2));
+  const clock = deps.clock ?? systemClock;
+  const runFile = join(config.dataDir, "run", "local-aws.json");
+  await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
+  await mkdir(join(config.dataDir, "run"), { recursive: true, mode: 0o700 });
+  const db = openDatabase(config.stateDir);
+  let gateway: Gateway | undefined;
+  const context: LocalAwsContext = {
+    db,
+    dataDir: config.stateDir,
+    clock,
+    logger,
+    accountId: config.accountId,
+    region: config.region,
+    baseUrl: () => {
+      if (gateway === undefined) throw new Error("the local AWS does not listen yet");
+      return gateway.url;
+    },
+  };
+  let services: readonly AwsService[] = [];
+  const close = async () => {
+    await gateway?.close();
+    for (const service of services) await service.close?.();
+    await rm(runFile, { force: true });
+    db.close();
+  };
+  try {
+    const parts = createParts(context);
+    services = parts.services;
+    const account = prepareAccount(context, parts.iam, () => {});
+    gateway = await openGateway(
+      { ...parts, keys: parts.iam.keys, accountId: config.accountId, clock, logger },
+      config.host,
+      config.port,
+    );
+    const environment = { endpointUrl: gateway.url, ...account };
+    await writePrivateJson(environmentFile(config.stateDir), environment);
+    await writePrivateJson(runFile, { url: gateway.url, pid: process.pid });
+    logger.info({ url: gateway.url, services: services.map(({ scope }) => scope) }, "the local AWS listens");
+    return { url: gateway.url, environment, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function createParts(context: LocalAwsContext) {
+  const iam = createIam(context);
+  const logStore = createLogStore(context, context.clock);
+  const ecr = createEcr(context);
+  const services: AwsService[] = [
+    createLogsService(context, logStore),
+    createEcrService(context, ecr),
+    createStsService(iam),
+  ];
+  const routes: HttpRoutes[] = [createRegistryRoutes(context, ecr)];
+  return { iam, services, routes };
+}
