@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { type CommandResult, runCommand } from "./command.ts";
 import { formatPlatform } from "./oci.ts";
@@ -79,7 +80,7 @@ function runUv(request: InstallRequest): Promise<CommandResult> {
 export function pipArguments(request: Pick<InstallRequest, "into" | "requirements" | "target">): string[] {
   const { target } = request;
   const args = ["install", "--target", request.into, "--no-compile", "--no-input", "--no-user"];
-  args.push("--disable-pip-version-check", "--progress-bar", "off");
+  args.push("--disable-pip-version-check", "--progress-bar", "off", "--log", logOf(request));
   if (target.kind === "image") {
     args.push("--only-binary=:all:", "--implementation", "cp", "--python-version", target.version);
     for (const tag of target.tags) args.push("--platform", tag);
@@ -92,16 +93,36 @@ async function pipError(request: InstallRequest, result: CommandResult): Promise
   if (missing === undefined) return failed(request, result);
   const wanted = missing.replace(/\s*\(from .*$/, "");
   const known = /\(from versions: ([^)]*)\)/.exec(result.stderr)?.[1];
-  // Without wheels pip lists no version at all, as for a name that does not exist: ask the index which of the two it is.
-  const name = /^[\w.-]+/.exec(wanted)?.[0];
-  const listed = name === undefined ? undefined : await runPip(request, ["index", "versions", name]);
-  if (request.target.kind === "host" || listed?.status !== 0) {
-    const hint = known === undefined || known === "none" ? undefined : `The index has ${latest(known)}.`;
-    const values = { package: wanted };
-    const where = request.requirements;
-    return new SlipwayError("PACKAGE_NOT_FOUND", { values, where, ...(hint === undefined ? {} : { hint }) });
+  const log = await readFile(logOf(request), "utf8").catch(() => "");
+  if (request.target.kind === "image" && wasSkipped(log, wanted)) return noWheel(request, wanted, known);
+  const hint = known === undefined || known === "none" ? undefined : `The index has ${latest(known)}.`;
+  const values = { package: wanted };
+  const where = request.requirements;
+  return new SlipwayError("PACKAGE_NOT_FOUND", { values, where, ...(hint === undefined ? {} : { hint }) });
+}
+
+/**
+ * Whether pip saw a file of the wanted package and passed it over because it is no wheel, or a wheel for another machine.
+ * Its message is the same for a package that does not exist; its log names each file with the reason.
+ */
+export function wasSkipped(log: string, wanted: string): boolean {
+  const [, name = "", version] = /^([\w.-]+?)(?:\[[^\]]*\])?(?:===?([\w.!+]+))?(?:[\s<>=!~;].*)?$/.exec(wanted) ?? [];
+  const plain = (text: string) => text.toLowerCase().replace(/[-_.]+/g, "-");
+  const start = `${plain(name)}-${version === undefined ? "" : plain(version)}`;
+  const reasons =
+    /Skipping link: (?:none of the wheel's tags|No (?:sources|binaries) permitted)[^\n]*?: ((?:https?|file):\S+)/g;
+  for (const [, url = ""] of log.matchAll(reasons)) {
+    const file = plain(decodeURIComponent(url.replace(/[?#].*$/, "").replace(/^.*\//, "")));
+    if (!file.startsWith(start)) continue;
+    // After the version comes `-tags.whl` or `.tar.gz`; without one in the requirement any version will do.
+    if (version === undefined || /^-(?!\d)|^-\d[\w]*-|^$/.test(file.slice(start.length))) return true;
   }
-  return noWheel(request, wanted, known);
+  return false;
+}
+
+/** pip's own detailed log, beside the packages. */
+function logOf(request: Pick<InstallRequest, "into">): string {
+  return `${request.into}.log`;
 }
 
 function noWheel(request: InstallRequest, wanted: string, known: string | undefined): SlipwayError {
