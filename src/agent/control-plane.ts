@@ -76,7 +76,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
         if (error instanceof SlipwayError && error.code === "STALE_LEASE") held.lose();
         held.lost.throwIfAborted();
         if (options.closing.aborted) throw new Interrupted("closing");
-        if (!mayPass(error)) throw error;
+        if (!mayPass(error, attempt)) throw error;
         if (!held.claimed && !held.mayAct()) throw new Interrupted("lost");
         if (attempt === 1) logger.warn({ item: held.id, err: error }, "the server did not take a report; trying again");
         await clock.sleep(backoffDelay(attempt, RETRY, Math.random()), held.ended);
@@ -118,8 +118,14 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
       return { stopPolling: renewRunQueueItemLeases.stopPolling };
     },
     async report(held, input) {
-      const { reportRunQueueItem } = await call(held, ReportItemDocument, { input: { lease: held.ref, ...input } });
-      heed(held, reportRunQueueItem);
+      try {
+        const { reportRunQueueItem } = await call(held, ReportItemDocument, { input: { lease: held.ref, ...input } });
+        heed(held, reportRunQueueItem);
+      } catch (error) {
+        if (!(error instanceof SlipwayError)) throw error;
+        // A report is for people to read: the job does not stand or fall with it.
+        logger.error({ item: held.id, err: error, report: input.kind ?? input.phase }, "the server refused a report");
+      }
     },
     async acknowledge(held) {
       // A closing agent does not cut this off: the job is submitted, and its item should say so.
@@ -154,7 +160,13 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   };
 }
 
+/** Tries after which a fault inside the server counts as one that stays. */
+const FAULTS = 6;
+
 /** The server could not be reached, could not answer now, or does not take our key at the moment: not the item's fault. */
-function mayPass(error: unknown): boolean {
-  return error instanceof SlipwayError && (error.status >= 500 || error.status === 429 || error.status === 401);
+function mayPass(error: unknown, attempt: number): boolean {
+  if (!(error instanceof SlipwayError)) return false;
+  if (error.code === "SERVER_REFUSED") return false;
+  if (error.code === "INTERNAL") return attempt < FAULTS;
+  return error.status >= 500 || error.status === 429 || error.status === 401;
 }

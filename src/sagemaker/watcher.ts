@@ -29,7 +29,7 @@ export interface TrainingWatcher {
 export interface WatcherOptions {
   readonly sagemaker: SageMakerClient;
   readonly clock: Clock;
-  /** Trouble that lasts began, changed its kind, or ended (undefined). */
+  /** Trouble that keeps the jobs out of sight began (at the second failure in a row), or ended (undefined). */
   readonly onProblem?: (problem: AwsProblem | undefined) => void;
 }
 
@@ -59,6 +59,8 @@ export function createTrainingWatcher(options: WatcherOptions): TrainingWatcher 
   const pace = createSweepPace(clock.now());
   let newestMove = 0;
   let problem: AwsProblem | undefined;
+  let failures = 0;
+  let told = false;
   let wake = () => {};
 
   const nudge = () => {
@@ -67,10 +69,16 @@ export function createTrainingWatcher(options: WatcherOptions): TrainingWatcher 
   };
 
   function seen(next: AwsProblem | undefined): void {
-    if (next?.kind === "throttled") pace.throttled();
-    const changed = next?.kind !== problem?.kind;
     problem = next;
-    if (changed) options.onProblem?.(next);
+    if (next?.kind === "throttled") return pace.throttled();
+    failures = next === undefined ? 0 : failures + 1;
+    if (failures === 2 && !told) {
+      told = true;
+      options.onProblem?.(next);
+    } else if (failures === 0 && told) {
+      told = false;
+      options.onProblem?.(undefined);
+    }
   }
 
   async function sweep(signal: AbortSignal): Promise<void> {
