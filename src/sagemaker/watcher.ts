@@ -70,7 +70,10 @@ export function createTrainingWatcher(options: WatcherOptions): TrainingWatcher 
 
   function seen(next: AwsProblem | undefined): void {
     problem = next;
-    if (next?.kind === "throttled") return pace.throttled();
+    if (next?.kind === "throttled") {
+      pace.throttled();
+      return;
+    }
     failures = next === undefined ? 0 : failures + 1;
     if (failures === 2 && !told) {
       told = true;
