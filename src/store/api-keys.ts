@@ -99,7 +99,12 @@ export async function listApiKeys(db: Kysely<Tables>, userId: string): Promise<r
 }
 
 export async function findApiKeyById(db: Kysely<Tables>, id: string): Promise<ApiKeyRecord | undefined> {
-  const row = await db.selectFrom("apiKeys").selectAll().where("id", "=", id).where("itemId", "is", null).executeTakeFirst();
+  const row = await db
+    .selectFrom("apiKeys")
+    .selectAll()
+    .where("id", "=", id)
+    .where("itemId", "is", null)
+    .executeTakeFirst();
   return row && toRecord(row);
 }
 

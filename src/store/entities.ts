@@ -17,9 +17,15 @@ export async function insertEntity(
   return toRecord(row);
 }
 
-export async function findEntity(db: Kysely<Tables>, by: { name: string } | { id: string }): Promise<EntityRecord | undefined> {
+export async function findEntity(
+  db: Kysely<Tables>,
+  by: { name: string } | { id: string },
+): Promise<EntityRecord | undefined> {
   const query = db.selectFrom("entities").selectAll();
-  const row = await ("name" in by ? query.where("name", "=", by.name) : query.where("id", "=", by.id)).executeTakeFirst();
+  const row = await ("name" in by
+    ? query.where("name", "=", by.name)
+    : query.where("id", "=", by.id)
+  ).executeTakeFirst();
   return row && toRecord(row);
 }
 

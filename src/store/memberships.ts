@@ -23,5 +23,8 @@ export async function membershipsOfUser(db: Kysely<Tables>, userId: string): Pro
 }
 
 export async function membershipsOfEntity(db: Kysely<Tables>, entityId: string): Promise<readonly MembershipRecord[]> {
-  return (await select(db).where("m.entityId", "=", entityId).orderBy("u.name").execute()) as readonly MembershipRecord[];
+  return (await select(db)
+    .where("m.entityId", "=", entityId)
+    .orderBy("u.name")
+    .execute()) as readonly MembershipRecord[];
 }

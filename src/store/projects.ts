@@ -6,7 +6,16 @@ function select(db: Kysely<Tables>) {
   return db
     .selectFrom("projects as p")
     .innerJoin("entities as e", "e.id", "p.entityId")
-    .select(["p.id", "p.internalId", "p.name", "p.entityId", "e.name as entityName", "p.description", "p.access", "p.createdAt"]);
+    .select([
+      "p.id",
+      "p.internalId",
+      "p.name",
+      "p.entityId",
+      "e.name as entityName",
+      "p.description",
+      "p.access",
+      "p.createdAt",
+    ]);
 }
 
 export async function findProject(

@@ -97,5 +97,7 @@ function cachedStatements(file: Libsql.Database) {
       statements.clear();
       file.close();
     },
-  } as unknown as ConstructorParameters<typeof SqliteDialect>[0] extends { database: infer D } ? Extract<D, { prepare: unknown }> : never;
+  } as unknown as ConstructorParameters<typeof SqliteDialect>[0] extends { database: infer D }
+    ? Extract<D, { prepare: unknown }>
+    : never;
 }

@@ -24,16 +24,22 @@ export async function insertUser(
 }
 
 /** Those deleted are not found by name. */
-export async function findUser(db: Kysely<Tables>, by: { name: string } | { id: string }): Promise<UserRecord | undefined> {
+export async function findUser(
+  db: Kysely<Tables>,
+  by: { name: string } | { id: string },
+): Promise<UserRecord | undefined> {
   const query = db.selectFrom("users").selectAll();
-  const row = await (
-    "name" in by ? query.where("name", "=", by.name).where("deletedAt", "is", null) : query.where("id", "=", by.id)
+  const row = await ("name" in by
+    ? query.where("name", "=", by.name).where("deletedAt", "is", null)
+    : query.where("id", "=", by.id)
   ).executeTakeFirst();
   return row && toRecord(row);
 }
 
 export async function listUsers(db: Kysely<Tables>): Promise<readonly UserRecord[]> {
-  return (await db.selectFrom("users").selectAll().where("deletedAt", "is", null).orderBy("name").execute()).map(toRecord);
+  return (await db.selectFrom("users").selectAll().where("deletedAt", "is", null).orderBy("name").execute()).map(
+    toRecord,
+  );
 }
 
 export async function anyUser(db: Kysely<Tables>): Promise<boolean> {

@@ -1,4 +1,23 @@
+import { SlipwayError } from "../../core/errors/slipway-error.ts";
+import { didYouMean } from "../../core/nearest.ts";
+import {
+  API_KEY_PATTERN,
+  deleteApiKeyById,
+  deleteApiKeysOfUser,
+  findApiKey,
+  findApiKeyById,
+  insertApiKey,
+  listApiKeys,
+  mintApiKey,
+  touchApiKey,
+} from "../../store/api-keys.ts";
+import type { Tx } from "../../store/database.ts";
+import { findEntity, insertEntity, listEntities } from "../../store/entities.ts";
+import { insertMembership, membershipsOfEntity, membershipsOfUser } from "../../store/memberships.ts";
 import type { ApiKeyRecord, EntityRecord, MemberRole, MembershipRecord, UserRecord } from "../../store/records.ts";
+import { anyUser, countAdmins, findUser, insertUser, listUsers, markUserDeleted } from "../../store/users.ts";
+import { maySee, refuseRunKey, requireAdmin } from "./authorize.ts";
+import type { ServiceContext } from "./context.ts";
 import type { Principal } from "./principal.ts";
 
 /** Users, teams, roles and API keys. */
@@ -50,4 +69,195 @@ export interface AccountsService {
   members(principal: Principal, entityId: string): Promise<readonly MembershipRecord[]>;
   /** The teams a user is in. */
   teams(principal: Principal, userId: string): Promise<readonly EntityRecord[]>;
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+/** When a key was last used is noted at most so often: it is for people, and would be a write per request. */
+const TOUCH_MS = 60_000;
+
+export function createAccountsService(context: ServiceContext): AccountsService {
+  const { database, clock, newId, random } = context;
+  const { kysely } = database;
+
+  async function makeUser(
+    tx: Tx,
+    input: { name: string; email?: string | null; admin: boolean; apiKey?: string | null | undefined },
+  ): Promise<{ user: UserRecord; apiKey: string }> {
+    checkName(input.name);
+    const apiKey = input.apiKey ?? mintApiKey(random);
+    if (!API_KEY_PATTERN.test(apiKey)) throw new SlipwayError("API_KEY_INVALID");
+    if (await findEntity(tx.kysely, { name: input.name }))
+      throw new SlipwayError("NAME_TAKEN", { values: { name: input.name } });
+    if (await findApiKey(tx.kysely, apiKey)) throw new SlipwayError("API_KEY_TAKEN");
+    const entity = await insertEntity(tx.kysely, { id: newId(), name: input.name, isTeam: false, now: tx.now });
+    const user = await insertUser(tx.kysely, {
+      id: newId(),
+      name: input.name,
+      email: input.email ?? null,
+      admin: input.admin,
+      entityId: entity.id,
+      now: tx.now,
+    });
+    const key = { id: newId(), userId: user.id, key: apiKey, description: "first key", now: tx.now };
+    await insertApiKey(tx.kysely, key);
+    return { user, apiKey };
+  }
+
+  /** Two that take a name at once: the later one meets the table's own rule. */
+  async function orNameTaken<T>(name: string, work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (database.dialect.isUniqueViolation(error))
+        throw new SlipwayError("NAME_TAKEN", { values: { name }, cause: error });
+      throw error;
+    }
+  }
+
+  async function userNamed(name: string): Promise<UserRecord> {
+    const user = await findUser(kysely, { name });
+    if (user) return user;
+    const names = (await listUsers(kysely)).map((other) => other.name);
+    throw new SlipwayError("USER_NOT_FOUND", { values: { name }, ...didYouMean(name, names) });
+  }
+
+  return {
+    async ensureFirstAdmin(input) {
+      if (await anyUser(kysely)) return null;
+      try {
+        return await database.transaction(clock, (tx) =>
+          makeUser(tx, { name: input.name, admin: true, apiKey: input.apiKey }),
+        );
+      } catch (error) {
+        // Another server process that starts on the same database was first.
+        if (await anyUser(kysely)) return null;
+        throw error;
+      }
+    },
+
+    async authenticate(apiKey) {
+      const found = await findApiKey(kysely, apiKey);
+      const user = found && (await findUser(kysely, { id: found.record.userId }));
+      if (!found || !user || user.deletedAt !== null) return undefined;
+      const now = clock.now();
+      if ((found.record.lastUsedAt ?? 0) < now - TOUCH_MS) await touchApiKey(kysely, found.record.id, now);
+      const roles = new Map<string, MemberRole>([[user.entityId, "ADMIN"]]);
+      for (const membership of await membershipsOfUser(kysely, user.id))
+        roles.set(membership.entityId, membership.role);
+      const { run } = found;
+      return {
+        userId: user.id,
+        username: user.name,
+        entityId: user.entityId,
+        entityName: user.name,
+        admin: user.admin,
+        apiKeyId: found.record.id,
+        roles,
+        run: run && { entityId: run.entityId, projectName: run.projectName, runName: run.runName },
+      };
+    },
+
+    async user(principal) {
+      const user = await findUser(kysely, { id: principal.userId });
+      if (!user) throw new SlipwayError("USER_NOT_FOUND", { values: { name: principal.username } });
+      return user;
+    },
+
+    async users(principal) {
+      requireAdmin(principal, "see the users");
+      return listUsers(kysely);
+    },
+
+    async createUser(principal, input) {
+      requireAdmin(principal, "make users");
+      const { name, email, admin, apiKey } = input;
+      return orNameTaken(
+        name,
+        database.transaction(clock, (tx) =>
+          makeUser(tx, { name, email: email ?? null, admin: admin ?? false, apiKey }),
+        ),
+      );
+    },
+
+    async deleteUser(principal, name) {
+      requireAdmin(principal, "delete users");
+      const user = await userNamed(name);
+      await database.transaction(clock, async (tx) => {
+        if (user.admin && (await countAdmins(tx.kysely)) <= 1)
+          throw new SlipwayError("LAST_ADMIN", { values: { name } });
+        await markUserDeleted(tx.kysely, user.id, tx.now);
+        await deleteApiKeysOfUser(tx.kysely, user.id);
+      });
+    },
+
+    async createTeam(principal, input) {
+      requireAdmin(principal, "make teams");
+      checkName(input.name);
+      const members = await Promise.all(
+        input.members.map(async (member) => ({ userId: (await userNamed(member.username)).id, role: member.role })),
+      );
+      return orNameTaken(
+        input.name,
+        database.transaction(clock, async (tx) => {
+          const entity = await insertEntity(tx.kysely, { id: newId(), name: input.name, isTeam: true, now: tx.now });
+          const roles = new Map(members.map((member) => [member.userId, member.role]));
+          for (const [userId, role] of roles) await insertMembership(tx.kysely, { entityId: entity.id, userId, role });
+          return entity;
+        }),
+      );
+    },
+
+    async apiKeys(principal, userId) {
+      refuseRunKey(principal);
+      if (userId !== principal.userId) requireAdmin(principal, "see other users' keys");
+      return listApiKeys(kysely, userId);
+    },
+
+    async createApiKey(principal, input) {
+      refuseRunKey(principal);
+      const username = input.username ?? principal.username;
+      if (username !== principal.username) requireAdmin(principal, "make keys for others");
+      const user = await userNamed(username);
+      const key = mintApiKey(random);
+      const row = { id: newId(), userId: user.id, key, description: input.description, now: clock.now() };
+      return { record: await insertApiKey(kysely, row), key };
+    },
+
+    async deleteApiKey(principal, id) {
+      refuseRunKey(principal);
+      const key = await findApiKeyById(kysely, id);
+      if (!key || (key.userId !== principal.userId && !principal.admin))
+        throw new SlipwayError("KEY_NOT_FOUND", { values: { id } });
+      await deleteApiKeyById(kysely, id);
+    },
+
+    async entity(principal, name) {
+      const entity = await findEntity(kysely, name ? { name } : { id: principal.entityId });
+      if (!entity) return undefined;
+      // The training code of a job asks for its own entity.
+      return maySee(principal, entity.id) || principal.run?.entityId === entity.id ? entity : undefined;
+    },
+
+    async entityById(principal, id) {
+      return maySee(principal, id) || principal.run?.entityId === id ? findEntity(kysely, { id }) : undefined;
+    },
+
+    async members(principal, entityId) {
+      return maySee(principal, entityId) ? membershipsOfEntity(kysely, entityId) : [];
+    },
+
+    async teams(principal, userId) {
+      refuseRunKey(principal);
+      if (userId !== principal.userId) requireAdmin(principal, "see other users' teams");
+      const memberships = await membershipsOfUser(kysely, userId);
+      return listEntities(
+        kysely,
+        memberships.map((membership) => membership.entityId),
+      );
+    },
+  };
+}
+
+function checkName(name: string): void {
+  if (!NAME.test(name)) throw new SlipwayError("NAME_INVALID", { values: { name: JSON.stringify(name) } });
 }

@@ -55,5 +55,3 @@ export interface Services {
   startSweeps(): void;
   close(): Promise<void>;
 }
-
-export declare function createServices(deps: ServiceDeps): Services;

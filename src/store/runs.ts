@@ -1,0 +1,80 @@
+import type { Kysely, Selectable, Updateable } from "kysely";
+import type { RunRecord } from "./records.ts";
+import type { Tables } from "./tables.ts";
+
+function select(db: Kysely<Tables>) {
+  return db
+    .selectFrom("runs as r")
+    .innerJoin("projects as p", "p.id", "r.projectId")
+    .innerJoin("entities as e", "e.id", "p.entityId")
+    .leftJoin("users as u", "u.id", "r.userId")
+    .selectAll("r")
+    .select(["p.internalId as projectInternalId", "p.name as projectName", "p.entityId", "e.name as entityName"])
+    .select("u.name as username");
+}
+
+export async function findRun(
+  db: Kysely<Tables>,
+  by: { projectId: string; name: string },
+): Promise<RunRecord | undefined> {
+  const row = await select(db).where("r.projectId", "=", by.projectId).where("r.name", "=", by.name).executeTakeFirst();
+  return row && { ...row, stopped: row.stopped === 1, tags: JSON.parse(row.tags) as string[] };
+}
+
+/** Makes the run unless the project has one of the name; answers whether it did. */
+export async function insertRun(
+  db: Kysely<Tables>,
+  run: Pick<Selectable<Tables["runs"]>, "id" | "name" | "projectId" | "state" | "userId" | "itemId" | "createdAt"> &
+    Partial<Selectable<Tables["runs"]>>,
+): Promise<boolean> {
+  const made = await db
+    .insertInto("runs")
+    .values({
+      displayName: null,
+      description: null,
+      notes: null,
+      config: "{}",
+      summaryMetrics: "{}",
+      stopped: 0,
+      tags: "[]",
+      groupName: null,
+      jobType: null,
+      commit: null,
+      host: null,
+      program: null,
+      repo: null,
+      sweepName: null,
+      exitCode: null,
+      heartbeatAt: null,
+      ...run,
+    })
+    .onConflict((conflict) => conflict.columns(["projectId", "name"]).doNothing())
+    .returning("id")
+    .executeTakeFirst();
+  return made !== undefined;
+}
+
+export type RunValues = Updateable<Tables["runs"]>;
+
+export async function updateRun(db: Kysely<Tables>, id: string, values: RunValues): Promise<void> {
+  if (Object.keys(values).length > 0) await db.updateTable("runs").set(values).where("id", "=", id).execute();
+}
+
+/** Ends a run that has not ended; the code's own word comes first. */
+export async function endRunOfItem(db: Kysely<Tables>, itemId: string, state: string): Promise<void> {
+  await db
+    .updateTable("runs")
+    .set({ state })
+    .where("itemId", "=", itemId)
+    .where("state", "in", ["pending", "running"])
+    .execute();
+}
+
+export async function setRunOfItem(
+  db: Kysely<Tables>,
+  itemId: string,
+  values: { state?: string; stopped?: 1 },
+  from: readonly string[],
+): Promise<void> {
+  await db.updateTable("runs").set(values).where("itemId", "=", itemId).where("state", "in", from).execute();
+}
