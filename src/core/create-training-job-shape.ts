@@ -10,6 +10,8 @@ import { hasTemplatePlace, isWholeTemplatePlace } from "./template-variables.ts"
 export interface ShapeCheck {
   readonly mode: CreateTrainingJobMode;
   readonly problems: Problem[];
+  /** Paths of fields that were probably meant by a misspelt name: they are not reported as missing too. */
+  readonly meant: Set<string>;
 }
 
 /** Fields that the plan of a job adds when they are missing: no one needs to write them. */
@@ -138,11 +140,12 @@ function checkStructure(value: JsonObject, shape: Shape, path: string, check: Sh
             `Its fields are ${Object.keys(members).join(", ")}.`,
         ),
       });
-      if (meant !== undefined && missing.includes(meant)) missing.splice(missing.indexOf(meant), 1);
+      if (meant !== undefined) check.meant.add(memberPath(path, meant));
     }
   }
   for (const name of missing) {
     const at = memberPath(path, name);
+    if (check.meant.has(at)) continue;
     check.problems.push({ path: at, message: `${at} is missing`, ...hinted(MISSING_HINTS[at]) });
   }
 }

@@ -31,9 +31,10 @@ export function checkCreateTrainingJob(config: unknown, { mode }: { readonly mod
     ];
   const body = config as JsonObject;
   const problems: Problem[] = [];
-  checkShape(body, "CreateTrainingJobRequest", "", { mode, problems });
+  const meant = new Set<string>();
+  checkShape(body, "CreateTrainingJobRequest", "", { mode, problems, meant });
   if (mode !== "request") problems.push(...macroProblems(body));
-  const broken = new Set(problems.map((problem) => problem.path));
+  const broken = new Set([...problems.map((problem) => problem.path), ...meant]);
   problems.push(...createTrainingJobRuleProblems(body, mode).filter((problem) => !broken.has(problem.path)));
   return problems;
 }
@@ -46,12 +47,13 @@ const TOP_LEVEL = Object.keys(shapeNamed("CreateTrainingJobRequest").members!);
  */
 export function normaliseCreateTrainingJob(config: JsonObject): JsonObject {
   const body: Record<string, JsonValue> = {};
-  for (const [key, value] of Object.entries(withoutNulls(config))) {
+  const given = withoutNulls(config);
+  for (const [key, value] of Object.entries(given)) {
     const camel = key.replace(/(^|_)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());
     const known = /^[a-z0-9_]+$/.test(key)
       ? TOP_LEVEL.find((name) => name.toLowerCase() === camel.toLowerCase())
       : undefined;
-    const name = known !== undefined && !(known in config) ? known : key;
+    const name = known !== undefined && !(known in given) ? known : key;
     body[name] = name === "HyperParameters" || name === "Environment" ? withTexts(value) : value;
   }
   return body;

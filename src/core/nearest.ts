@@ -6,7 +6,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   const wanted = plain(word);
   if (wanted === "") return undefined;
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
+  let bestDistance = Math.floor(wanted.length / 3) + 1;
   for (const candidate of candidates) {
     const other = plain(candidate);
     if (other === wanted) return candidate;
