@@ -38,11 +38,17 @@ export const HTTP_ERRORS = {
     message: "The body is larger than {limit} bytes",
     hint: "Send less, or raise {setting} on the server.",
   },
-  DIGEST_MISMATCH: {
-    status: 422,
-    exit: 2,
-    message: "The content has the digest {actual}, not {expected}",
-    hint: "The upload was damaged or the wrong file was sent; send it again.",
+  CODE_NOT_FOUND: {
+    status: 404,
+    exit: 3,
+    message: "There is no code archive {digest} that you may see",
+    hint: "Send it first: `slipway launch` does.",
+  },
+  SERVER_CLOSING: {
+    status: 503,
+    exit: 4,
+    message: "The server is closing",
+    hint: "Try again in a moment.",
   },
   UPLOAD_URL_INVALID: {
     status: 403,

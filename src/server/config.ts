@@ -1,0 +1,152 @@
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { z } from "zod";
+import { SlipwayError } from "../core/errors/slipway-error.ts";
+import { API_KEY_PATTERN } from "../store/api-keys.ts";
+
+const MEBIBYTE = 1024 * 1024;
+
+const bytes = (fallback: number) => z.coerce.number().int().positive().default(fallback);
+
+/** Every setting of the server, by the name of its environment variable; each description says what it does. */
+export const SERVER_SETTINGS = z.object({
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, "must begin with postgres:// or postgresql://")
+    .optional()
+    .describe("PostgreSQL to keep all state in. Without it: an SQLite file in the data directory, one server process."),
+  SLIPWAY_DATA: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Directory of the database (SQLite), code archives, run files and logs, credentials.json, run/server.json. Without it: ~/.slipway.",
+    ),
+  SLIPWAY_HOST: z.string().min(1).default("127.0.0.1").describe("Address to listen on; 0.0.0.0 for every interface."),
+  SLIPWAY_PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65535)
+    .default(8080)
+    .describe("Port to listen on; 0 takes a free one."),
+  SLIPWAY_BASE_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("Address at which clients reach this server, where it differs from host and port (a proxy)."),
+  SLIPWAY_ADMIN_USER: z.string().min(1).default("admin").describe("Name of the first user, made at the first start."),
+  SLIPWAY_ADMIN_API_KEY: z
+    .string()
+    .regex(API_KEY_PATTERN, "must have 40 or more letters, digits, _ or -: the wandb client refuses other keys")
+    .optional()
+    .describe("API key of the first user; generated if absent."),
+  SLIPWAY_LOG_LEVEL: z
+    .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"])
+    .default("info")
+    .describe("The least severe log line that is written (JSON lines on stderr)."),
+  SLIPWAY_GRAPHQL_MAX_BYTES: bytes(16 * MEBIBYTE).describe("Largest body of a GraphQL request."),
+  SLIPWAY_GRAPHQL_MAX_DEPTH: z.coerce
+    .number()
+    .int()
+    .min(4)
+    .default(16)
+    .describe("Deepest nesting of fields in one GraphQL operation."),
+  SLIPWAY_GRAPHQL_MAX_COMPLEXITY: z.coerce
+    .number()
+    .int()
+    .min(100)
+    .default(50_000)
+    .describe("Most fields one GraphQL operation may ask for; a field under a list counts once per requested element."),
+  SLIPWAY_STREAM_MAX_BYTES: bytes(64 * MEBIBYTE).describe("Largest body of one file_stream request."),
+  SLIPWAY_CODE_MAX_BYTES: bytes(1024 * MEBIBYTE).describe("Largest code archive."),
+  SLIPWAY_FILE_MAX_BYTES: bytes(5 * 1024 * MEBIBYTE).describe("Largest file of a run."),
+  SLIPWAY_UPLOAD_URL_MINUTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(60)
+    .describe("How long the upload addresses that createRunFiles hands out are good for."),
+});
+
+export interface ServerConfig {
+  /** `postgres://...`; undefined: SQLite in the data directory. */
+  readonly databaseUrl: string | undefined;
+  /** Absolute path. */
+  readonly dataDir: string;
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Without a trailing slash; undefined: host and port. */
+  readonly baseUrl: string | undefined;
+  readonly adminUser: string;
+  readonly adminApiKey: string | undefined;
+  readonly logLevel: string;
+  readonly limits: ServerLimits;
+}
+
+/** Sizes in bytes. */
+export interface ServerLimits {
+  readonly graphqlBytes: number;
+  readonly graphqlDepth: number;
+  readonly graphqlComplexity: number;
+  readonly streamBytes: number;
+  readonly codeBytes: number;
+  readonly fileBytes: number;
+  readonly uploadUrlMinutes: number;
+}
+
+/**
+ * Reads the server's settings from the environment; an empty variable counts as absent, overrides (the command line) win.
+ * Throws SERVER_CONFIG_INVALID with one problem per wrong setting.
+ */
+export function readServerConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  overrides: { readonly dataDir?: string; readonly port?: number; readonly host?: string } = {},
+): ServerConfig {
+  const given: Record<string, unknown> = {};
+  for (const name of Object.keys(SERVER_SETTINGS.shape)) {
+    if (env[name] !== undefined && env[name] !== "") given[name] = env[name];
+  }
+  if (overrides.dataDir !== undefined) given.SLIPWAY_DATA = overrides.dataDir;
+  if (overrides.port !== undefined) given.SLIPWAY_PORT = overrides.port;
+  if (overrides.host !== undefined) given.SLIPWAY_HOST = overrides.host;
+  const parsed = SERVER_SETTINGS.safeParse(given);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => {
+      const name = String(issue.path[0]);
+      const effect = SERVER_SETTINGS.shape[name as keyof typeof SERVER_SETTINGS.shape]?.description;
+      return { path: name, message: issue.message, ...(effect === undefined ? {} : { hint: effect }) };
+    });
+    throw new SlipwayError("SERVER_CONFIG_INVALID", { values: { count: problems.length }, problems });
+  }
+  const settings = parsed.data;
+  return {
+    databaseUrl: settings.DATABASE_URL,
+    dataDir: resolve(settings.SLIPWAY_DATA ?? join(env.HOME ?? homedir(), ".slipway")),
+    host: settings.SLIPWAY_HOST,
+    port: settings.SLIPWAY_PORT,
+    baseUrl: settings.SLIPWAY_BASE_URL?.replace(/\/+$/, ""),
+    adminUser: settings.SLIPWAY_ADMIN_USER,
+    adminApiKey: settings.SLIPWAY_ADMIN_API_KEY,
+    logLevel: settings.SLIPWAY_LOG_LEVEL,
+    limits: {
+      graphqlBytes: settings.SLIPWAY_GRAPHQL_MAX_BYTES,
+      graphqlDepth: settings.SLIPWAY_GRAPHQL_MAX_DEPTH,
+      graphqlComplexity: settings.SLIPWAY_GRAPHQL_MAX_COMPLEXITY,
+      streamBytes: settings.SLIPWAY_STREAM_MAX_BYTES,
+      codeBytes: settings.SLIPWAY_CODE_MAX_BYTES,
+      fileBytes: settings.SLIPWAY_FILE_MAX_BYTES,
+      uploadUrlMinutes: settings.SLIPWAY_UPLOAD_URL_MINUTES,
+    },
+  };
+}
+
+/** Where the server keeps its small files, inside the data directory. */
+export const serverFiles = (dataDir: string) => ({
+  credentials: join(dataDir, "credentials.json"),
+  running: join(dataDir, "run", "server.json"),
+  /** Signs upload addresses. */
+  secret: join(dataDir, "secret.key"),
+  /** Code archives, run files, logs. */
+  files: join(dataDir, "files"),
+});

@@ -1,0 +1,30 @@
+import { GraphQLError } from "graphql";
+import type { Logger } from "pino";
+import { SlipwayError } from "../../core/errors/slipway-error.ts";
+import { publicError, wireError } from "../http/error-response.ts";
+
+/**
+ * The error as clients see it: extensions {code, status, hint, where, problems}. A mistake in the operation itself
+ * (an unknown field, a value of the wrong type) is GRAPHQL_INVALID with graphql's own message, which names it; what is
+ * not a SlipwayError is logged under the request's id and hidden.
+ */
+export function clientError(error: GraphQLError, requestId: string, logger: Logger): GraphQLError {
+  const shown = shownError(error, requestId, logger);
+  // The client and its libraries take a GraphQL error for final; a database that is away is worth another try.
+  const http = shown.status === 503 ? { http: { status: 503, headers: { "retry-after": "2" } } } : {};
+  return new GraphQLError(shown.message, {
+    ...(error.nodes ? { nodes: error.nodes } : {}),
+    ...(error.source ? { source: error.source } : {}),
+    ...(error.positions ? { positions: error.positions } : {}),
+    ...(error.path ? { path: error.path } : {}),
+    extensions: { ...wireError(shown, requestId), ...http },
+  });
+}
+
+function shownError(error: GraphQLError, requestId: string, logger: Logger): SlipwayError {
+  let thrown: unknown = error;
+  while (thrown instanceof GraphQLError && thrown.originalError) thrown = thrown.originalError;
+  if (thrown instanceof GraphQLError)
+    return new SlipwayError("GRAPHQL_INVALID", { values: { problem: error.message } });
+  return publicError(thrown, requestId, logger);
+}

@@ -1,0 +1,22 @@
+import { type GraphQLSchema, printSchema } from "graphql";
+import { builder } from "./builder.ts";
+import "./scalars.ts";
+import "./types/entity.ts";
+import "./types/item-control.ts";
+import "./types/item-lease.ts";
+import "./types/item-logs.ts";
+import "./types/item-queue.ts";
+import "./types/launch-agent.ts";
+import "./types/project.ts";
+import "./types/resource-config.ts";
+import "./types/run-queue-item.ts";
+import "./types/run-queue.ts";
+import "./types/run.ts";
+import "./types/server-info.ts";
+import "./types/user.ts";
+
+/** The API's executable schema. */
+export const schema: GraphQLSchema = builder.toSchema();
+
+/** What `schema.graphql` holds. */
+export const schemaText = `${printSchema(schema)}\n`;

@@ -1,0 +1,32 @@
+import type { Logger } from "pino";
+import type { Clock } from "../../core/clock.ts";
+import type { ServerLimits } from "../config.ts";
+import type { RunFiles } from "../run-files.ts";
+import type { Principal } from "../services/principal.ts";
+import type { Services } from "../services/services.ts";
+
+/** What the routes are made of. */
+export interface AppDeps {
+  readonly services: Services;
+  readonly runFiles: RunFiles;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: ServerLimits;
+  /** Where clients reach the server, if not under the Host they name. */
+  readonly baseUrl: string | undefined;
+  readonly version: string;
+  /** Does the database answer? Rejects if not. */
+  readonly ready: () => Promise<void>;
+  /** Aborted when the server closes: waiting requests end at once. */
+  readonly closing: AbortSignal;
+}
+
+/** What a request carries from one handler to the next. */
+export interface AppEnv {
+  Variables: {
+    requestId: string;
+    /** Only behind `authenticated`. */
+    viewer: Principal;
+    apiKey: string;
+  };
+}

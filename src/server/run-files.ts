@@ -1,0 +1,119 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import type { Readable } from "node:stream";
+import type { Clock } from "../core/clock.ts";
+import { SlipwayError } from "../core/errors/slipway-error.ts";
+import { type FileStore, FileTooLarge } from "../store/files.ts";
+import type { RunRecord } from "../store/records.ts";
+import type { Principal } from "./services/principal.ts";
+import type { Services } from "./services/services.ts";
+
+export interface Upload {
+  readonly name: string;
+  /** Carries its own credential: the client sends no API key with the file. */
+  readonly uploadUrl: string;
+}
+
+/** Files of runs: addresses to send them to, and the keeping of what comes there. */
+export interface RunFiles {
+  /** An address for each file; RUN_NOT_FOUND, FORBIDDEN, or INPUT_INVALID for a name that can't be one. */
+  createUploads(
+    viewer: Principal,
+    input: {
+      readonly entityName: string;
+      readonly projectName: string;
+      readonly name: string;
+      readonly files: readonly string[];
+      readonly baseUrl: string;
+    },
+  ): Promise<{ run: RunRecord; files: readonly Upload[] }>;
+  /** Stores a file that was sent to such an address. UPLOAD_URL_INVALID, BODY_TOO_LARGE. */
+  receive(
+    upload: {
+      readonly runId: string;
+      readonly name: string;
+      readonly expires: string;
+      readonly signature: string;
+    },
+    body: Readable,
+  ): Promise<{ size: number }>;
+}
+
+export interface RunFilesDeps {
+  readonly services: Pick<Services, "runs">;
+  readonly files: FileStore;
+  readonly clock: Clock;
+  /** Signs addresses; the same for every server process on one data directory. */
+  readonly secret: Uint8Array;
+  readonly maxBytes: number;
+  readonly urlMinutes: number;
+}
+
+/** More would be an answer too large to be of use; the client sends a handful. */
+const MAX_FILES = 1000;
+
+export function createRunFiles({ services, files, clock, secret, maxBytes, urlMinutes }: RunFilesDeps): RunFiles {
+  const sign = (runId: string, name: string, expires: number) =>
+    createHmac("sha256", secret)
+      .update(JSON.stringify(["upload", runId, name, expires]))
+      .digest("hex");
+
+  return {
+    async createUploads(viewer, { entityName, projectName, name, files: names, baseUrl }) {
+      const run = await services.runs.get(viewer, { entityName, projectName, name });
+      if (!run) {
+        throw new SlipwayError("RUN_NOT_FOUND", { values: { run: name, project: projectName, entity: entityName } });
+      }
+      if (!mayWrite(viewer, run)) {
+        const values = { who: viewer.username, what: `add files to runs of ${run.entityName}`, entity: run.entityName };
+        throw new SlipwayError("FORBIDDEN", { values });
+      }
+      if (names.length > MAX_FILES) throw invalid(`at most ${MAX_FILES} files at once`);
+      const expires = Math.floor(clock.now() / 1000) + urlMinutes * 60;
+      const uploads = names.map((file) => {
+        const path = checkedName(file).map(encodeURIComponent).join("/");
+        const query = `expires=${expires}&signature=${sign(run.id, file, expires)}`;
+        return { name: file, uploadUrl: `${baseUrl}/uploads/${encodeURIComponent(run.id)}/${path}?${query}` };
+      });
+      return { run, files: uploads };
+    },
+
+    async receive({ runId, name, expires, signature }, body) {
+      const until = Number(expires);
+      const expected = Buffer.from(sign(runId, name, until));
+      const given = Buffer.from(signature);
+      const genuine = given.length === expected.length && timingSafeEqual(given, expected);
+      if (!genuine || until * 1000 < clock.now()) {
+        throw new SlipwayError("UPLOAD_URL_INVALID", { values: { minutes: urlMinutes } });
+      }
+      const path = `runs/${runId}/files/${checkedName(name).join("/")}`;
+      try {
+        return await files.put(path, body, { limit: maxBytes, check: () => {} });
+      } catch (error) {
+        if (!(error instanceof FileTooLarge)) throw error;
+        throw new SlipwayError("BODY_TOO_LARGE", {
+          values: { limit: maxBytes, setting: "SLIPWAY_FILE_MAX_BYTES" },
+          cause: error,
+        });
+      }
+    },
+  };
+}
+
+function mayWrite(viewer: Principal, run: RunRecord): boolean {
+  if (viewer.run !== null) return true; // Its key sees no run but its own.
+  const role = viewer.roles.get(run.entityId);
+  return viewer.admin || role === "MEMBER" || role === "ADMIN";
+}
+
+/** The parts of a file's name: a relative path of ordinary names, each short enough for any file system. */
+function checkedName(name: string): readonly string[] {
+  const parts = name.split("/");
+  for (const part of parts) {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+    const odd = part === "" || part === "." || part === ".." || /[\u0000-\u001f\\]/.test(part);
+    if (odd || Buffer.byteLength(part) > 255 || name.length > 1024) throw invalid(`${name} can't be a file's name`);
+  }
+  return parts;
+}
+
+const invalid = (problem: string) => new SlipwayError("INPUT_INVALID", { values: { problem }, where: "files" });
