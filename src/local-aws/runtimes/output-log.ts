@@ -12,14 +12,15 @@ const LOOK_AGAIN_MS = 500;
 export async function* followOutput(
   stateDir: string,
   abandoned: () => boolean,
+  signal?: AbortSignal,
 ): AsyncGenerator<{ at: number; text: string }> {
-  const changes = changeSignal(stateDir);
+  const changes = changeSignal(stateDir, signal);
   const file = await open(join(stateDir, "output.log"), "a+");
   try {
     const buffer = Buffer.allocUnsafe(256 * 1024);
     let rest = Buffer.alloc(0);
     let position = 0;
-    for (;;) {
+    while (signal?.aborted !== true) {
       const mark = changes.mark();
       // Asked before reading: what was written before exit.json is then certainly seen.
       const ended = (await exists(join(stateDir, "exit.json"))) || abandoned();
@@ -54,16 +55,22 @@ export async function* followOutput(
 }
 
 /** Resolves when the file exists, or when `abandoned` says that it never will. */
-export async function waitForFile(stateDir: string, name: string, abandoned: () => boolean): Promise<boolean> {
-  const changes = changeSignal(stateDir);
+export async function waitForFile(
+  stateDir: string,
+  name: string,
+  abandoned: () => boolean,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const changes = changeSignal(stateDir, signal);
   try {
-    for (;;) {
+    while (signal?.aborted !== true) {
       const mark = changes.mark();
       const gone = abandoned();
       if (await exists(join(stateDir, name))) return true;
       if (gone) return false;
       await changes.since(mark);
     }
+    return false;
   } finally {
     changes.close();
   }
@@ -76,15 +83,20 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** Says when something in a directory has changed since a mark. */
-function changeSignal(directory: string): { mark(): number; since(mark: number): Promise<void>; close(): void } {
+/** Says when something in a directory has changed since a mark, or the signal was aborted. */
+function changeSignal(
+  directory: string,
+  signal: AbortSignal | undefined,
+): { mark(): number; since(mark: number): Promise<void>; close(): void } {
   let count = 0;
   let wake = () => {};
-  const watcher = watch(directory, () => {
+  const changed = () => {
     count++;
     wake();
-  });
+  };
+  const watcher = watch(directory, changed);
   watcher.on("error", () => {});
+  signal?.addEventListener("abort", changed, { once: true });
   return {
     mark: () => count,
     since: (mark) =>
@@ -97,6 +109,7 @@ function changeSignal(directory: string): { mark(): number; since(mark: number):
         };
       }),
     close: () => {
+      signal?.removeEventListener("abort", changed);
       watcher.close();
       wake();
     },

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
-import type { ImageStore, ResolvedImage } from "../ecr/image-store.ts";
+import type { ImageStore } from "../ecr/image-store.ts";
 import { followOutput, waitForFile } from "./output-log.ts";
 import { processStartTime } from "./process-identity.ts";
 import type { ContainerSpec, RunningContainer, TrainingRuntime } from "./runtime.ts";
@@ -53,7 +53,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): TrainingRu
       if ("engineImage" in spec.image)
         throw new SlipwayError("ENGINE_IMAGE", { values: { image: spec.image.engineImage } });
       const image = spec.image;
-      const config = containerConfig(image);
+      const { config } = image;
       const onHost = image.labels["io.slipway.base"] === "host";
       const payload = [...(spec.entrypoint ?? config.Entrypoint ?? []), ...spec.arguments];
       const unpacked = await images.unpack(image);
@@ -73,6 +73,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): TrainingRu
         root: { kind: onHost ? "host" : "image", unpacked },
         mlDir: spec.mlDir,
         hostsFile,
+        mounts: spec.mounts ?? [],
         upperDir: join(spec.stateDir, "layer"),
         mergedDir: join(spec.stateDir, "root"),
         workingDir: config.WorkingDir || "/",
@@ -147,20 +148,24 @@ function openContainer(spec: ContainerSpec): RunningContainer {
   const supervisor = JSON.parse(readFileSync(join(stateDir, "supervisor.json"), "utf8")) as SupervisorFile;
   const gone = () => processStartTime(supervisor.pid) !== supervisor.startTime;
   let ended: Promise<{ exitCode: number }> | undefined;
-  const wait = () => {
-    ended ??= waitForFile(stateDir, "exit.json", gone).then(async (written) => {
-      // A supervisor that was killed takes its payload with it (--die-with-parent): as if that had been killed.
-      if (!written) return { exitCode: 137 };
-      const exit = JSON.parse(await readFile(join(stateDir, "exit.json"), "utf8")) as ExitFile;
-      return { exitCode: exit.exitCode };
-    });
+  const wait = (signal?: AbortSignal) => {
+    if (signal !== undefined) return waitForExit(signal);
+    ended ??= waitForExit();
     return ended;
+  };
+  const waitForExit = async (signal?: AbortSignal) => {
+    const written = await waitForFile(stateDir, "exit.json", gone, signal);
+    signal?.throwIfAborted();
+    // A supervisor that was killed takes its payload with it (--die-with-parent): as if that had been killed.
+    if (!written) return { exitCode: 137 };
+    const exit = JSON.parse(await readFile(join(stateDir, "exit.json"), "utf8")) as ExitFile;
+    return { exitCode: exit.exitCode };
   };
   const signal = async (name: "SIGTERM" | "SIGKILL") => {
     if (!gone()) process.kill(supervisor.pid, name === "SIGKILL" ? "SIGUSR2" : "SIGTERM");
   };
   return {
-    output: () => followOutput(stateDir, gone),
+    output: (signal) => followOutput(stateDir, gone, signal),
     wait,
     signal,
     async remove() {
@@ -171,16 +176,6 @@ function openContainer(spec: ContainerSpec): RunningContainer {
       await rm(join(stateDir, "sandbox.args"), { force: true });
     },
   };
-}
-
-/** The `config` object of an OCI image configuration (opencontainers/image-spec, config.md). */
-function containerConfig(image: ResolvedImage): {
-  Env?: readonly string[];
-  WorkingDir?: string;
-  Entrypoint?: readonly string[] | null;
-  Cmd?: readonly string[] | null;
-} {
-  return image.config.config ?? {};
 }
 
 function payloadEnvironment(

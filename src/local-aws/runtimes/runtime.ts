@@ -17,6 +17,8 @@ export interface ContainerSpec {
   readonly env: Readonly<Record<string, string>>;
   /** Directory of the machine that is bound to /opt/ml, writable. It holds FIFOs, so it must be a bind, not a copy. */
   readonly mlDir: string;
+  /** Further directories: read-only channels (`/opt/ml/input/data/NAME`), checkpoints outside /opt/ml. Mounted after /opt/ml. */
+  readonly mounts?: readonly { readonly source: string; readonly target: string; readonly readOnly: boolean }[];
   /** Only the job's own hosts can be reached. */
   readonly networkIsolation: boolean;
   /** The runtime's own directory for this container: pid, output log, exit code. Survives a restart of the local AWS. */
@@ -25,10 +27,10 @@ export interface ContainerSpec {
 
 /** A container that runs or has ended. */
 export interface RunningContainer {
-  /** Lines of stdout and stderr in the order they came, from the first one, until the container has ended. `at` is in milliseconds since 1970. */
-  output(): AsyncIterable<{ readonly at: number; readonly text: string }>;
-  /** Resolves when the container has ended; death by signal N is exit code 128 + N. May be called several times. */
-  wait(): Promise<{ readonly exitCode: number }>;
+  /** Lines of stdout and stderr in the order they came, from the first one, until the container has ended. `at` is in milliseconds since 1970. An aborted signal ends the reading. */
+  output(signal?: AbortSignal): AsyncIterable<{ readonly at: number; readonly text: string }>;
+  /** Resolves when the container has ended; death by signal N is exit code 128 + N. May be called several times. An aborted signal ends only the waiting, with its reason. */
+  wait(signal?: AbortSignal): Promise<{ readonly exitCode: number }>;
   /** Signals the payload (in Docker pid 1). No error when it has ended already. */
   signal(name: "SIGTERM" | "SIGKILL"): Promise<void>;
   /** Ends what still runs and frees what the runtime holds beside `stateDir` (engine containers, networks). Idempotent. */
@@ -40,6 +42,8 @@ export interface TrainingRuntime {
   readonly kind: "process" | "docker";
   /** Whether containers can run here now. Cheap enough to ask for each job. */
   available(): Promise<boolean>;
+  /** Whether the engine has an image of this name; only for runtimes that have images of their own. */
+  hasImage?(name: string): Promise<boolean>;
   /** Starts the container and returns once its payload has been started. Rejects when the image or its entry point cannot run. */
   start(spec: ContainerSpec): Promise<RunningContainer>;
   /** Finds a container that an earlier process of the local AWS started, running or ended; undefined when there is none. */

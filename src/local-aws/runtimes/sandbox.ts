@@ -8,6 +8,7 @@ export interface SandboxSpec {
   readonly root: { readonly kind: "host" | "image"; readonly unpacked: string };
   readonly mlDir: string;
   readonly hostsFile: string;
+  readonly mounts: readonly { readonly source: string; readonly target: string; readonly readOnly: boolean }[];
   /** Empty directories for the writable layer over the unpacked image. */
   readonly upperDir: string;
   readonly mergedDir: string;
@@ -74,7 +75,9 @@ export function bubblewrapCommand(
     options.push("--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf");
   }
   options.push("--dev-bind", "/dev", "/dev", "--tmpfs", "/dev/shm", "--proc", "/proc");
-  options.push("--bind", spec.mlDir, "/opt/ml", "--ro-bind", spec.hostsFile, "/etc/hosts", "--chdir", spec.workingDir);
+  options.push("--bind", spec.mlDir, "/opt/ml", "--ro-bind", spec.hostsFile, "/etc/hosts");
+  for (const mount of spec.mounts) options.push(mount.readOnly ? "--ro-bind" : "--bind", mount.source, mount.target);
+  options.push("--chdir", spec.workingDir);
   if (spec.asRoot) {
     options.push("--cap-drop", "ALL");
     for (const name of CAPABILITIES) options.push("--cap-add", `CAP_${name}`);
@@ -122,6 +125,15 @@ export function unshareCommand(spec: SandboxSpec): SandboxCommand {
       `mount --rbind /sys ${merged}/sys`,
     );
   }
+  const root = spec.root.kind === "host" ? "" : spec.mergedDir;
+  const mounts = spec.mounts.map(({ source, target, readOnly }) => {
+    const place = quote(root + target);
+    const bind = `mkdir -p ${place} && mount --bind ${quote(source)} ${place}`;
+    return readOnly ? `${bind} && mount -o remount,ro,bind ${place}` : bind;
+  });
+  // Before /tmp and the state are covered, which hides what is mounted from there.
+  const cover = lines.findIndex((line) => line.endsWith(" /tmp"));
+  lines.splice(cover < 0 ? lines.length : cover, 0, ...mounts);
   const enter = `${spec.root.kind === "host" ? "--wd=" : `--root=${spec.mergedDir}\n--wd=`}${spec.workingDir}`
     .split("\n")
     .map(quote)

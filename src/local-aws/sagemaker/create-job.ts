@@ -1,0 +1,105 @@
+import { randomBytes } from "node:crypto";
+import type { Clock } from "../../core/clock.ts";
+import type { ImageStore } from "../ecr/image-store.ts";
+import type { TrainingRuntime } from "../runtimes/runtime.ts";
+import { AwsError } from "../service.ts";
+import { hasObjects, noObjects } from "./channel-objects.ts";
+import type { JobStore, TrainingJob } from "./job-store.ts";
+import type { ExecutionRoles, TrainingObjects } from "./ports.ts";
+import { parseS3Uri, type TrainingRequest } from "./request.ts";
+import { checkRules, invalid } from "./rules.ts";
+import { STATUS_MESSAGES } from "./status-messages.ts";
+
+export interface CreateDeps {
+  readonly jobs: JobStore;
+  readonly objects: TrainingObjects;
+  readonly images: ImageStore;
+  readonly roles: ExecutionRoles;
+  readonly docker: TrainingRuntime | undefined;
+  readonly clock: Clock;
+}
+
+/** Checks all that CreateTrainingJob checks and writes the job down. Throws ValidationException and ResourceInUse. */
+export async function createJob(
+  deps: CreateDeps,
+  request: TrainingRequest,
+  scope: { readonly region: string; readonly accountId: string },
+): Promise<TrainingJob> {
+  const { jobs, clock } = deps;
+  checkRules(request);
+  const name = request.TrainingJobName;
+  const arn = `arn:aws:sagemaker:${scope.region}:${scope.accountId}:training-job/${name}`;
+  const taken = () =>
+    new AwsError(
+      "ResourceInUse",
+      `Training job names must be unique within an AWS account and region, and a training job with this name already exists (${jobs.get(name)?.arn ?? arn})`,
+    );
+  if (jobs.get(name) !== undefined) throw taken();
+  if (!deps.roles.assumable(request.RoleArn)) {
+    throw invalid(
+      `Could not assume role ${request.RoleArn}. Please ensure that the role exists and allows principal 'sagemaker.amazonaws.com' to assume the role.`,
+    );
+  }
+  const imageUri = await findImage(deps, request, scope.accountId);
+  await checkBuckets(deps.objects, request, scope.region);
+  const now = clock.now();
+  const job: TrainingJob = {
+    name,
+    arn,
+    request,
+    status: "InProgress",
+    secondary: "Starting",
+    transitions: [{ status: "Starting", start: now, message: STATUS_MESSAGES.launching }],
+    createdAt: now,
+    modifiedAt: now,
+    metrics: [],
+    run: { token: randomBytes(32).toString("base64url"), imageUri },
+  };
+  if (!jobs.create(job, request.Tags ?? [])) throw taken();
+  return job;
+}
+
+/** The image by its digest, or by its name where only the engine has it. */
+async function findImage(deps: CreateDeps, request: TrainingRequest, accountId: string): Promise<string> {
+  const uri = request.AlgorithmSpecification.TrainingImage;
+  if (uri === undefined) {
+    throw invalid(
+      `Cannot find algorithm ${request.AlgorithmSpecification.AlgorithmName}: only TrainingImage is supported here.`,
+    );
+  }
+  const resolved = await deps.images.resolve(uri);
+  if (resolved !== undefined) {
+    return `${resolved.accountId}.dkr.ecr.${resolved.region}.amazonaws.com/${resolved.repository}@${resolved.digest}`;
+  }
+  const { docker } = deps;
+  if (docker !== undefined && (await docker.available()) && (await docker.hasImage?.(uri)) !== false) return uri;
+  const ecr = /^(\d{12})\.dkr\.ecr\.[^/]+\/([^:@]+)/.exec(uri);
+  if (ecr === null) {
+    throw invalid(
+      `Invalid image URI ${uri}. Please provide a valid Amazon Elastic Container Registry path of the image in the account ${accountId}.`,
+    );
+  }
+  throw invalid(
+    `Requested image ${uri} not found in repository ${ecr[2]} of registry ID ${ecr[1]}. Please check if your ECR repository and image exist and role ${request.RoleArn} has proper pull permissions for SageMaker: ecr:BatchCheckLayerAvailability, ecr:BatchGetImage, ecr:GetDownloadUrlForLayer`,
+  );
+}
+
+async function checkBuckets(objects: TrainingObjects, request: TrainingRequest, region: string): Promise<void> {
+  for (const uri of [request.OutputDataConfig.S3OutputPath, request.CheckpointConfig?.S3Uri]) {
+    if (uri === undefined) continue;
+    const { bucket } = parseS3Uri(uri)!;
+    if (!(await objects.hasBucket(bucket))) {
+      throw invalid(
+        `Unable to access S3 URL "${uri}": the bucket "${bucket}" does not exist. Please ensure that the bucket exists in the selected region (${region}) and that the role "${request.RoleArn}" has "s3:PutObject" permissions on it.`,
+      );
+    }
+  }
+  for (const channel of request.InputDataConfig ?? []) {
+    const uri = channel.DataSource.S3DataSource!.S3Uri;
+    const { bucket, key } = parseS3Uri(uri)!;
+    if (await hasObjects(objects, bucket, key)) continue;
+    throw invalid(
+      `${noObjects(uri)} Please ensure that the bucket exists in the selected region (${region}), that objects exist under that S3 prefix, and that the role "${request.RoleArn}" has "s3:ListBucket" permissions on bucket "${bucket}".`,
+    );
+  }
+}
