@@ -1,6 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
+  // graphql 16 has no exports map: vite would take its .mjs build and the libraries, which node loads, its .js one.
+  resolve: { alias: [{ find: /^graphql$/, replacement: "graphql/index.js" }] },
   test: {
     pool: "forks",
     testTimeout: 60_000,
