@@ -122,10 +122,7 @@ function withDefaults(variables: JsonObject | undefined, settings: readonly stri
       throw new SlipwayError("USAGE", { values: { problem }, where: "--set-default" });
     }
     const schema = isObject(before.schema) ? before.schema : before;
-    const typed = ["integer", "number", "boolean"].includes(String(schema.type))
-      ? (JSON.parse(value) as JsonValue)
-      : value;
-    const withDefault = { ...schema, default: typed };
+    const withDefault = { ...schema, default: typedValue(value, String(schema.type), name) };
     changed[name] = isObject(before.schema) ? { ...before, schema: withDefault } : withDefault;
   }
   return changed;
