@@ -68,6 +68,7 @@ function run(stateDir: string): void {
   closeSync(writeEnd);
   if (typeof args === "number") closeSync(args);
 
+  let killed = false;
   let init: number | undefined;
   const pending: ("SIGTERM" | "SIGKILL")[] = [];
   const deliver = (name: "SIGTERM" | "SIGKILL") => {
@@ -79,8 +80,10 @@ function run(stateDir: string): void {
     try {
       // The init leads the payload's process group and, as pid 1 of its namespace, is itself immune to SIGTERM.
       // With the fallback sandbox the payload leads a group of its own. Killing the init ends the whole namespace.
-      if (name === "SIGKILL") process.kill(init, name);
-      else if (launch.reportsChild) process.kill(-init, name);
+      if (name === "SIGKILL") {
+        killed = true;
+        process.kill(init, name);
+      } else if (launch.reportsChild) process.kill(-init, name);
       else process.kill(-(onlyChild(init) ?? init), name);
     } catch {
       // Ended in the meantime.
@@ -152,7 +155,10 @@ function run(stateDir: string): void {
   void Promise.all([ended, drained]).then(([code]) => {
     lines(decoder.end(), true);
     closeSync(log);
-    write("exit.json", { exitCode: failedExec && code === 1 ? 127 : code, at: Date.now() });
+    write("exit.json", {
+      exitCode: killed && code !== 0 ? 137 : failedExec && code === 1 ? 127 : code,
+      at: Date.now(),
+    });
     process.exit(0);
   });
 }
