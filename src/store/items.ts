@@ -209,6 +209,7 @@ async function recordChange(tx: Tx, row: Row, entry: TimelineEntry): Promise<Ite
     project: item.projectName,
     change: entry.kind,
     stopRequested: item.stopRequestedAt !== null,
+    agentId: item.agentId,
   };
   const owners = new Set([item.queueEntityId, item.entityId]);
   for (const entityId of owners) tx.event({ entityId, kind: "item", subject: item.id, queueId: item.queueId, data });
