@@ -24,9 +24,9 @@ export async function listenForStops(options: StopEventOptions, signal: AbortSig
   for (let failures = 1; !signal.aborted; failures++) {
     try {
       for await (const event of options.client.events({ entity: options.entity, signal })) {
-        const itemId = subjectOf(event.data);
-        const held = itemId === undefined ? undefined : book.get(itemId);
-        if (held !== undefined && !held.stopRequested && wantsStop(event.data)) options.onStop();
+        const { id, stopRequested } = itemNews(event.data);
+        const held = id === undefined ? undefined : book.get(id);
+        if (held !== undefined && !held.stopRequested && stopRequested === true) options.onStop();
       }
     } catch (error) {
       logger.debug({ err: error }, "live events are not available; stops come with the renewals");
@@ -35,11 +35,7 @@ export async function listenForStops(options: StopEventOptions, signal: AbortSig
   }
 }
 
-function subjectOf(data: unknown): string | undefined {
-  const subject = (data as { subject?: unknown } | null)?.subject;
-  return typeof subject === "string" ? subject : undefined;
-}
-
-function wantsStop(data: unknown): boolean {
-  return (data as { data?: { stopRequested?: unknown } } | null)?.data?.stopRequested === true;
+/** An item's event carries its id and whether a stop is asked for; other events do not. */
+function itemNews(data: unknown): { readonly id?: string; readonly stopRequested?: boolean } {
+  return typeof data === "object" && data !== null ? data : {};
 }

@@ -18,6 +18,13 @@ import type { LocalAwsEnvironment } from "../../src/local-aws/first-start.ts";
 
 export type Item = NonNullable<ItemQuery["runQueueItem"]>;
 
+export interface TimelineEntry {
+  readonly at: string;
+  readonly kind: string;
+  readonly phase: string | null;
+  readonly message: string | null;
+}
+
 /** A user's view of a running server and AWS: queues, pushes, waiting for items, what SageMaker has. */
 export interface World {
   readonly client: Client;
@@ -41,7 +48,7 @@ export interface World {
   /** Asks until the item is as wanted; throws with the whole item after the time (milliseconds). */
   untilItem(id: string, what: string, wanted: (item: Item) => boolean, timeoutMs?: number): Promise<Item>;
   settled(id: string, timeoutMs?: number): Promise<Item>;
-  timeline(id: string): Promise<readonly { kind: string; phase: string | null; message: string | null }[]>;
+  timeline(id: string): Promise<readonly TimelineEntry[]>;
   /** Every log line of an item as `NODE TEXT`, in order of arrival. */
   lines(id: string): Promise<string[]>;
   trainingJobs(nameContains: string): Promise<readonly TrainingJobSummary[]>;
