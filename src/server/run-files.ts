@@ -4,6 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { type FileStore, FileTooLarge } from "../store/files.ts";
 import type { RunRecord } from "../store/records.ts";
+import { requireRole } from "./services/authorize.ts";
 import type { Principal } from "./services/principal.ts";
 import type { Services } from "./services/services.ts";
 
@@ -63,9 +64,9 @@ export function createRunFiles({ services, files, clock, secret, maxBytes, urlMi
       if (!run) {
         throw new SlipwayError("RUN_NOT_FOUND", { values: { run: name, project: projectName, entity: entityName } });
       }
-      if (!mayWrite(viewer, run)) {
-        const values = { who: viewer.username, what: `add files to runs of ${run.entityName}`, entity: run.entityName };
-        throw new SlipwayError("FORBIDDEN", { values });
+      // A key that was made for one run sees no run but its own.
+      if (viewer.run === null) {
+        requireRole(viewer, { id: run.entityId, name: run.entityName }, "MEMBER", "add files to runs");
       }
       if (names.length > MAX_FILES) throw invalid(`at most ${MAX_FILES} files at once`);
       const expires = Math.floor(clock.now() / 1000) + urlMinutes * 60;
@@ -97,12 +98,6 @@ export function createRunFiles({ services, files, clock, secret, maxBytes, urlMi
       }
     },
   };
-}
-
-function mayWrite(viewer: Principal, run: RunRecord): boolean {
-  if (viewer.run !== null) return true; // Its key sees no run but its own.
-  const role = viewer.roles.get(run.entityId);
-  return viewer.admin || role === "MEMBER" || role === "ADMIN";
 }
 
 /** The parts of a file's name: a relative path of ordinary names, each short enough for any file system. */

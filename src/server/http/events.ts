@@ -45,7 +45,7 @@ export function eventRoutes(deps: Deps): Hono<AppEnv> {
 interface StreamOptions {
   readonly viewer: Principal;
   readonly apiKey: string;
-  readonly entityName: string | null;
+  readonly entityName: string;
   readonly matches: Matches;
   readonly from: number | undefined;
   readonly signal: AbortSignal;
@@ -99,8 +99,10 @@ const SUBJECT_TYPES: Readonly<Record<string, GlobalIdType>> = {
 
 function dataOf(event: EventRecord): object {
   const type = SUBJECT_TYPES[event.kind];
+  const { agentId } = event.data;
   return {
     ...event.data,
+    ...(typeof agentId === "string" ? { agentId: globalId("LaunchAgent", agentId) } : {}),
     seq: event.seq,
     at: new Date(event.at).toISOString(),
     kind: event.kind,
@@ -124,7 +126,7 @@ async function filterOf(
   { services }: Deps,
   viewer: Principal,
   context: Context<AppEnv>,
-): Promise<{ entityName: string | null; matches: Matches }> {
+): Promise<{ entityName: string; matches: Matches }> {
   const query = context.req.query();
   const given = ["item", "queue", "agent", "entity"].filter((name) => query[name]);
   const [by] = given;
@@ -136,7 +138,9 @@ async function filterOf(
     case "item": {
       const item = await services.items.get(viewer, keyOf("RunQueueItem", value) ?? value);
       if (!item) throw new SlipwayError("ITEM_NOT_FOUND", { values: { item: value }, where: "item" });
-      return { entityName: null, matches: (event) => event.subject === item.id };
+      // An item of a queue that serves another's project is told to both owners: hear it from one.
+      const owner = await services.accounts.entity(viewer, item.queueEntityName);
+      return { entityName: owner?.name ?? item.entityName, matches: (event) => event.subject === item.id };
     }
     case "queue": {
       const queue = await services.queues.byId(viewer, keyOf("RunQueue", value) ?? value);
@@ -144,13 +148,16 @@ async function filterOf(
         const values = { name: value, entity: viewer.entityName };
         throw new SlipwayError("QUEUE_NOT_FOUND", { values, where: "queue" });
       }
-      return { entityName: null, matches: (event) => event.queueId === queue.id || event.subject === queue.id };
+      return {
+        entityName: queue.entityName,
+        matches: (event) => event.queueId === queue.id || event.subject === queue.id,
+      };
     }
     case "agent": {
       const agent = await services.agents.get(viewer, keyOf("LaunchAgent", value) ?? value);
       if (!agent) throw new SlipwayError("AGENT_NOT_FOUND", { values: { agent: value }, where: "agent" });
       return {
-        entityName: null,
+        entityName: agent.entityName,
         matches: (event) => event.subject === agent.id || event.data.agentId === agent.id,
       };
     }
