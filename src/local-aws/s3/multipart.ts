@@ -1,0 +1,288 @@
+import { createHash, randomBytes } from "node:crypto";
+import { AwsError, type LocalAwsContext } from "../service.ts";
+import { type Algorithm, type Checksum, combineChecksums, isCrc } from "./checksums.ts";
+import { invalidArgument, invalidRequest, malformedXml, noSuchUpload } from "./errors.ts";
+import type { ObjectAttributes, ObjectRecord, WriteCondition } from "./object-rows.ts";
+import { checkKey, type ObjectStore, type WrittenContent } from "./object-store.ts";
+
+export interface Upload extends ObjectAttributes {
+  readonly id: string;
+  readonly bucket: string;
+  readonly key: string;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly algorithm: Algorithm;
+  readonly checksumType: Checksum["type"];
+  /** Whether the client named the algorithm; else it is S3's default and is not spoken of. */
+  readonly namesAlgorithm: boolean;
+  readonly completedEtag: string | undefined;
+}
+
+export interface Part {
+  readonly number: number;
+  readonly file: string;
+  readonly size: number;
+  /** Hex MD5. */
+  readonly etag: string;
+  /** Base64, by the upload's algorithm. */
+  readonly checksum: string;
+  readonly modifiedAt: number;
+}
+
+/** A part as the client names it when it completes an upload. */
+export interface NamedPart {
+  readonly number: number;
+  readonly etag: string;
+  readonly checksum: string | undefined;
+}
+
+interface UploadRow {
+  readonly id: string;
+  readonly bucket: string;
+  readonly key: string;
+  readonly created_at: number;
+  readonly headers: string;
+  readonly metadata: string;
+  readonly tags: string;
+  readonly algorithm: Algorithm;
+  readonly checksum_type: Checksum["type"];
+  readonly names_algorithm: number;
+  readonly completed_etag: string | null;
+}
+
+interface PartRow {
+  readonly number: number;
+  readonly file: string;
+  readonly size: number;
+  readonly etag: string;
+  readonly checksum: string;
+  readonly modified_at: number;
+}
+
+export const MAX_PART_NUMBER = 10_000;
+/** Every part but the last has at least 5 MiB. https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
+const MIN_PART_BYTES = 5 * 1024 * 1024;
+/** How long a completed upload is remembered, so that a repeated completion (its answer was lost) gets the same answer. */
+const REMEMBER_COMPLETED_MS = 24 * 3600 * 1000;
+
+export type MultipartStore = ReturnType<typeof createMultipartStore>;
+
+/** Multipart uploads: parts are files of their own and become the object's content without being copied. */
+export function createMultipartStore(context: Pick<LocalAwsContext, "db" | "clock">, objects: ObjectStore) {
+  const { db, clock } = context;
+  const { rows, content, buckets } = objects;
+
+  const find = (bucket: string, key: string, id: string): Upload | undefined => {
+    const row = db
+      .prepare("SELECT * FROM s3_uploads WHERE id = ? AND bucket = ? AND key = ?")
+      .get(id, bucket, key) as UploadRow | undefined;
+    return row === undefined ? undefined : uploadOf(row);
+  };
+  const open = (bucket: string, key: string, id: string): Upload => {
+    buckets.get(bucket);
+    const upload = find(bucket, key, id);
+    if (upload === undefined || upload.completedEtag !== undefined) throw noSuchUpload(id);
+    return upload;
+  };
+  const partsOf = (id: string): Part[] =>
+    (db.prepare("SELECT * FROM s3_parts WHERE upload_id = ? ORDER BY number").all(id) as PartRow[]).map((row) => ({
+      number: row.number,
+      file: row.file,
+      size: row.size,
+      etag: row.etag,
+      checksum: row.checksum,
+      modifiedAt: row.modified_at,
+    }));
+
+  return {
+    create(
+      bucket: string,
+      key: string,
+      attributes: ObjectAttributes,
+      checksum: { algorithm: Algorithm; type: Checksum["type"] | undefined; isNamed: boolean },
+    ): Upload {
+      buckets.get(bucket);
+      checkKey(key);
+      const { algorithm } = checksum;
+      const type = checksum.type ?? (algorithm === "CRC64NVME" ? "FULL_OBJECT" : "COMPOSITE");
+      if ((type === "FULL_OBJECT" && !isCrc(algorithm)) || (type === "COMPOSITE" && algorithm === "CRC64NVME")) {
+        throw invalidRequest(`The ${type} checksum type cannot be used with the ${algorithm.toLowerCase()} checksum algorithm.`);
+      }
+      const id = randomBytes(48).toString("base64url");
+      const now = clock.now();
+      db.transaction(() => {
+        db.prepare("DELETE FROM s3_uploads WHERE completed_at < ?").run(now - REMEMBER_COMPLETED_MS);
+        db.prepare(
+          `INSERT INTO s3_uploads (id, bucket, key, created_at, headers, metadata, tags, algorithm, checksum_type, names_algorithm)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        ).run(
+          id,
+          bucket,
+          key,
+          now,
+          JSON.stringify(attributes.headers),
+          JSON.stringify(attributes.metadata),
+          JSON.stringify(attributes.tags),
+          algorithm,
+          type,
+          checksum.isNamed ? 1 : 0,
+        );
+      })();
+      return { ...attributes, id, bucket, key, createdAt: now, algorithm, checksumType: type, namesAlgorithm: checksum.isNamed, completedEtag: undefined };
+    },
+    open,
+    /** Puts a written piece in an upload; a part of the same number is replaced. */
+    async putPart(upload: Upload, number: number, written: WrittenContent): Promise<Part> {
+      const part: Part = {
+        number,
+        file: written.file,
+        size: written.size,
+        etag: written.md5,
+        checksum: written.checksum.value,
+        modifiedAt: clock.now(),
+      };
+      let replaced: string[];
+      try {
+        replaced = db.transaction(() => {
+          // The upload may have been aborted or completed while the part came in.
+          open(upload.bucket, upload.key, upload.id);
+          const old = partsOf(upload.id).find((candidate) => candidate.number === number);
+          rows.addFile(part.file);
+          db.prepare(
+            `INSERT OR REPLACE INTO s3_parts (upload_id, number, file, size, etag, checksum, modified_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?)`,
+          ).run(upload.id, number, part.file, part.size, part.etag, part.checksum, part.modifiedAt);
+          return old === undefined ? [] : rows.dropFiles([old]);
+        })();
+      } catch (error) {
+        await content.remove([part.file]);
+        throw error;
+      }
+      await content.remove(replaced);
+      return part;
+    },
+    parts: partsOf,
+    async abort(bucket: string, key: string, id: string): Promise<void> {
+      const upload = open(bucket, key, id);
+      const files = db.transaction(() => {
+        const dropped = rows.dropFiles(partsOf(upload.id));
+        db.prepare("DELETE FROM s3_parts WHERE upload_id = ?").run(upload.id);
+        db.prepare("DELETE FROM s3_uploads WHERE id = ?").run(upload.id);
+        return dropped;
+      })();
+      await content.remove(files);
+    },
+    /** Puts the named parts together. Repeated after success it answers the same, as long as the object is still the one. */
+    async complete(
+      bucket: string,
+      key: string,
+      id: string,
+      named: readonly NamedPart[],
+      condition: WriteCondition,
+    ): Promise<ObjectRecord> {
+      buckets.get(bucket);
+      const upload = find(bucket, key, id);
+      if (upload === undefined) throw noSuchUpload(id);
+      if (upload.completedEtag !== undefined) {
+        const object = rows.find(bucket, key);
+        if (object?.etag === upload.completedEtag) return object;
+        throw noSuchUpload(id);
+      }
+      const stored = partsOf(id);
+      const chosen = choose(named, stored);
+      const record: ObjectRecord = {
+        bucket,
+        key,
+        size: chosen.reduce((sum, { size }) => sum + size, 0),
+        etag: multipartEtag(chosen),
+        modifiedAt: clock.now(),
+        headers: upload.headers,
+        metadata: upload.metadata,
+        tags: upload.tags,
+        checksum: combineChecksums(upload.algorithm, upload.checksumType, chosen),
+        content: chosen.map(({ file, size, checksum }) => ({ file, size, checksum })),
+      };
+      const left = stored.filter((part) => !chosen.includes(part));
+      const unused = rows.replace(record, condition, () => {
+        db.prepare("DELETE FROM s3_parts WHERE upload_id = ?").run(id);
+        db.prepare("UPDATE s3_uploads SET completed_at = ?, completed_etag = ? WHERE id = ?").run(clock.now(), record.etag, id);
+        return rows.dropFiles(left);
+      });
+      await content.remove(unused);
+      return record;
+    },
+    /** Open uploads of a bucket after a key and an upload id, in order of key, then id. */
+    list(bucket: string, prefix: string, afterKey: string, afterId: string, limit: number): Upload[] {
+      buckets.get(bucket);
+      const found = db
+        .prepare(
+          `SELECT * FROM s3_uploads
+           WHERE bucket = ?1 AND completed_etag IS NULL AND (key > ?2 OR (key = ?2 AND id > ?3)) AND substr(key, 1, length(?4)) = ?4
+           ORDER BY key, id LIMIT ?5`,
+        )
+        .all(bucket, afterKey, afterId, prefix, limit);
+      return (found as UploadRow[]).map(uploadOf);
+    },
+  };
+}
+
+function choose(named: readonly NamedPart[], stored: readonly Part[]): Part[] {
+  if (named.length === 0) throw malformedXml();
+  const byNumber = new Map(stored.map((part) => [part.number, part]));
+  const chosen = named.map((name, index) => {
+    if (index > 0 && name.number <= named[index - 1]!.number) {
+      throw new AwsError(
+        "InvalidPartOrder",
+        "The list of parts was not in ascending order. The parts list must be specified in order by part number.",
+        400,
+      );
+    }
+    const part = byNumber.get(name.number);
+    if (part === undefined || part.etag !== name.etag || (name.checksum !== undefined && name.checksum !== part.checksum)) {
+      throw new AwsError(
+        "InvalidPart",
+        "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
+        400,
+        { PartNumber: String(name.number), ETag: name.etag },
+      );
+    }
+    return part;
+  });
+  const small = chosen.slice(0, -1).find(({ size }) => size < MIN_PART_BYTES);
+  if (small === undefined) return chosen;
+  throw new AwsError("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size", 400, {
+    ProposedSize: String(small.size),
+    MinSizeAllowed: String(MIN_PART_BYTES),
+    PartNumber: String(small.number),
+    ETag: small.etag,
+  });
+}
+
+function multipartEtag(parts: readonly Part[]): string {
+  const hash = createHash("md5");
+  for (const { etag } of parts) hash.update(Buffer.from(etag, "hex"));
+  return `${hash.digest("hex")}-${parts.length}`;
+}
+
+/** Throws InvalidArgument unless it is a whole number from 1 to 10,000. */
+export function parsePartNumber(text: string): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= 1 && number <= MAX_PART_NUMBER) return number;
+  throw invalidArgument("Part number must be an integer between 1 and 10000, inclusive", "partNumber", text);
+}
+
+function uploadOf(row: UploadRow): Upload {
+  return {
+    id: row.id,
+    bucket: row.bucket,
+    key: row.key,
+    createdAt: row.created_at,
+    headers: JSON.parse(row.headers) as Record<string, string>,
+    metadata: JSON.parse(row.metadata) as Record<string, string>,
+    tags: JSON.parse(row.tags) as Record<string, string>,
+    algorithm: row.algorithm,
+    checksumType: row.checksum_type,
+    namesAlgorithm: row.names_algorithm === 1,
+    completedEtag: row.completed_etag ?? undefined,
+  };
+}
