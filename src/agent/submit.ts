@@ -1,9 +1,9 @@
 import type { CreateTrainingJobRequest } from "@aws-sdk/client-sagemaker";
+import { maskSecrets, type RunSpec } from "../core/run-spec.ts";
 import { type SubmissionPlan, withImage } from "../core/submission-plan.ts";
 import { submitTrainingJob } from "../sagemaker/submit.ts";
 import type { HeldItem } from "./held-item.ts";
 import type { JobDeps } from "./job-deps.ts";
-import { redactRequest } from "./redact.ts";
 import { seconds } from "./step-words.ts";
 
 /**
@@ -14,12 +14,12 @@ import { seconds } from "./step-words.ts";
  */
 export async function submit(deps: JobDeps, held: HeldItem, plan: SubmissionPlan, imageUri: string): Promise<string> {
   const { controlPlane, clock } = deps;
-  const request = withImage(plan, imageUri);
+  const request = withJobKey(withImage(plan, imageUri), held.lease.runSpec as RunSpec);
   const name = plan.trainingJobName;
   await controlPlane.report(held, {
     phase: "submitting",
     message: `Submitting training job ${name}`,
-    training: { name, imageUri, request: JSON.stringify(redactRequest(request)) },
+    training: { name, imageUri, request: JSON.stringify(maskSecrets(request)) },
   });
   deps.pass("submit-reported");
   held.check();
@@ -46,3 +46,15 @@ export async function submit(deps: JobDeps, held: HeldItem, plan: SubmissionPlan
   });
   return name;
 }
+
+/**
+ * Gives the training code the key that the server made for this one run (never a person's), so that `wandb.init()`
+ * works in it. Only the request that leaves carries it; what is stored and shown is masked.
+ */
+function withJobKey(request: PlannedRequest, spec: RunSpec): PlannedRequest {
+  const { _wandb_api_key: key } = spec as { readonly _wandb_api_key?: unknown };
+  if (typeof key !== "string") return request;
+  return { ...request, Environment: { ...request.Environment, WANDB_API_KEY: key } };
+}
+
+type PlannedRequest = ReturnType<typeof withImage>;
