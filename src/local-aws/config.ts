@@ -37,6 +37,12 @@ export const LOCAL_AWS_SETTINGS = z.object({
     .enum(["auto", "process", "docker"])
     .default("auto")
     .describe("What runs training containers: a process sandbox, the Docker engine, or (auto) what fits the image."),
+  SLIPWAY_LOCAL_AWS_STOP_GRACE_SECONDS: z.coerce
+    .number()
+    .min(0)
+    .max(120)
+    .default(120)
+    .describe("Seconds that a training container has between SIGTERM and SIGKILL; SageMaker gives 120."),
   SLIPWAY_LOG_LEVEL: z
     .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"])
     .default("info")
@@ -54,6 +60,9 @@ export interface LocalAwsConfig {
   readonly region: string;
   readonly accountId: string;
   readonly runtime: "auto" | "process" | "docker";
+  readonly stopGraceMs: number;
+  /** The machine's PATH: the sandbox's tools, and the programs of jobs on the machine's own file system. */
+  readonly searchPath: string;
   readonly logLevel: string;
 }
 
@@ -91,6 +100,8 @@ export function readLocalAwsConfig(
     region: settings.SLIPWAY_LOCAL_AWS_REGION,
     accountId: settings.SLIPWAY_LOCAL_AWS_ACCOUNT,
     runtime: settings.SLIPWAY_LOCAL_AWS_RUNTIME,
+    stopGraceMs: settings.SLIPWAY_LOCAL_AWS_STOP_GRACE_SECONDS * 1000,
+    searchPath: env.PATH || "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     logLevel: settings.SLIPWAY_LOG_LEVEL,
   };
 }

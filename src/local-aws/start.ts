@@ -12,6 +12,8 @@ import { type Gateway, openGateway } from "./gateway.ts";
 import { createIam } from "./iam/iam.ts";
 import { createLogStore } from "./logs/log-store.ts";
 import { createLogsService } from "./logs/service.ts";
+import { createObjectStore } from "./s3/object-store.ts";
+import { assembleSageMaker } from "./sagemaker/assemble.ts";
 import type { AwsService, HttpRoutes, LocalAwsContext } from "./service.ts";
 import { createStsService } from "./sts/service.ts";
 
@@ -59,9 +61,11 @@ export async function startLocalAws(
     db.close();
   };
   try {
-    const parts = createParts(context);
+    const parts = createParts(context, config);
     services = parts.services;
-    const account = prepareAccount(context, parts.iam, () => {});
+    const account = prepareAccount(context, parts.iam, (name) => {
+      if (!parts.objects.headBucket(name)) parts.objects.buckets.create(name, config.region);
+    });
     gateway = await openGateway(
       { ...parts, keys: parts.iam.keys, accountId: config.accountId, clock, logger },
       config.host,
@@ -70,6 +74,7 @@ export async function startLocalAws(
     const environment = { endpointUrl: gateway.url, ...account };
     await writePrivateJson(environmentFile(config.stateDir), environment);
     await writePrivateJson(runFile, { url: gateway.url, pid: process.pid });
+    await parts.sagemaker.resume();
     logger.info({ url: gateway.url, services: services.map(({ scope }) => scope) }, "the local AWS listens");
     return { url: gateway.url, environment, close };
   } catch (error) {
@@ -78,15 +83,27 @@ export async function startLocalAws(
   }
 }
 
-function createParts(context: LocalAwsContext) {
+function createParts(context: LocalAwsContext, config: LocalAwsConfig) {
   const iam = createIam(context);
   const logStore = createLogStore(context, context.clock);
   const ecr = createEcr(context);
+  const objects = createObjectStore(context);
+  const { runtime, searchPath, stopGraceMs } = config;
+  const sagemaker = assembleSageMaker(context, {
+    iam,
+    objects,
+    images: ecr.store,
+    logs: logStore,
+    runtime,
+    searchPath,
+    stopGraceMs,
+  });
   const services: AwsService[] = [
+    sagemaker.service,
     createLogsService(context, logStore),
     createEcrService(context, ecr),
     createStsService(iam),
   ];
-  const routes: HttpRoutes[] = [createRegistryRoutes(context, ecr)];
-  return { iam, services, routes };
+  const routes: HttpRoutes[] = [createRegistryRoutes(context, ecr), sagemaker.routes];
+  return { iam, objects, sagemaker, services, routes };
 }
