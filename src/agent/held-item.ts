@@ -24,6 +24,8 @@ export interface HeldItem {
   readonly ref: LeaseRefInput;
   /** LEASED until acknowledged. */
   claimed: boolean;
+  /** How many of the training job's steps the server has been told; undefined until the first reading. */
+  stepsTold: number | undefined;
   /** This agent's clock; the server may put the item back from then on. */
   expiresAt: number;
   /** Somebody asked for the item to stop. */
@@ -57,6 +59,7 @@ export function createHeldItem(
     lease,
     ref: { runQueueItemId: lease.runQueueItemId, attempt: lease.attempt, fencingToken: lease.fencingToken },
     claimed: lease.state === "CLAIMED",
+    stepsTold: undefined,
     expiresAt: options.askedAt + LEASE_MS,
     get stopRequested() {
       return stopped.signal.aborted;

@@ -1,3 +1,4 @@
+import { backoffDelay } from "../client/backoff.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { type HeldItem, Interrupted } from "./held-item.ts";
 import { ensureImage } from "./image.ts";
@@ -5,7 +6,7 @@ import type { JobDeps } from "./job-deps.ts";
 import { planItem } from "./plan.ts";
 import { adopt } from "./reconcile.ts";
 import { judge, settleFailure, settleStopped, settleTrainingEnd } from "./settle.ts";
-import { submit } from "./submit.ts";
+import { findSubmitted, submit } from "./submit.ts";
 import { watchTrainingJob } from "./watch.ts";
 
 /** How often each item waited for trouble to pass, so that it waits longer each time. Forgotten with the agent. */
@@ -26,19 +27,40 @@ export async function runJob(deps: JobDeps, held: HeldItem, waits: Waits): Promi
         });
     waits.delete(held.id);
     step = "watching the training job";
-    const watched = await watchTrainingJob({ ...deps, stopDelaySeconds: deps.config.stopDelaySeconds }, held, jobName);
-    step = "settling";
-    await settleTrainingEnd(deps, held, watched);
+    await toTheEnd(deps, held, jobName);
   } catch (error) {
     await endBadly(deps, held, error, step, waits);
   }
 }
 
+/**
+ * Watches and settles. Once the job is submitted, no mistake of ours ends the item: the job runs, so whatever goes wrong
+ * here is logged and the watch begins again.
+ */
+async function toTheEnd(deps: JobDeps, held: HeldItem, jobName: string): Promise<void> {
+  for (let failures = 1; ; failures++) {
+    try {
+      const { stopDelaySeconds } = deps.config;
+      const watched = await watchTrainingJob({ ...deps, stopDelaySeconds }, held, jobName);
+      return await settleTrainingEnd(deps, held, watched);
+    } catch (error) {
+      if (error instanceof Interrupted) throw error;
+      if (error instanceof SlipwayError && error.code === "TRAINING_JOB_MISSING") throw error;
+      deps.logger.error({ item: held.id, job: jobName, err: error }, "the watch broke off; beginning again");
+      await deps.clock.sleep(backoffDelay(failures, { baseMs: 1_000, maxMs: 60_000 }, Math.random()), held.ended);
+    }
+  }
+}
+
 async function toSubmission(deps: JobDeps, held: HeldItem, at: (step: string) => void): Promise<string> {
-  held.check();
+  const { lease } = held;
   const plan = planItem(deps, held);
   deps.pass("planned");
-  const { lease } = held;
+  // An agent told of this very job and fell silent: if it did submit it, all that is left is to follow it (or stop it).
+  if (lease.trainingJobName === plan.trainingJobName && (await findSubmitted(deps, held, plan.trainingJobName))) {
+    return plan.trainingJobName;
+  }
+  held.check();
   await deps.controlPlane.report(held, {
     phase: "planning",
     message: `Taken from queue ${lease.queueName}; it will be training job ${plan.trainingJobName}`,

@@ -1,8 +1,8 @@
 import type { CreateTrainingJobRequest } from "@aws-sdk/client-sagemaker";
 import { maskSecrets, type RunSpec } from "../core/run-spec.ts";
 import { type SubmissionPlan, withImage } from "../core/submission-plan.ts";
-import { submitTrainingJob } from "../sagemaker/submit.ts";
-import type { HeldItem } from "./held-item.ts";
+import { describeTrainingJob, ITEM_VARIABLE, submitTrainingJob } from "../sagemaker/submit.ts";
+import { type HeldItem, Interrupted } from "./held-item.ts";
 import type { JobDeps } from "./job-deps.ts";
 import { seconds } from "./step-words.ts";
 
@@ -34,17 +34,48 @@ export async function submit(deps: JobDeps, held: HeldItem, plan: SubmissionPlan
   deps.pass("created");
   deps.logger.info({ item: held.id, job: name, adopted: submission.adopted, took }, "training job submitted");
 
-  await controlPlane.acknowledge(held);
-  deps.pass("acknowledged");
+  await acknowledge(deps, held);
   await controlPlane.report(held, {
     kind: submission.adopted ? "adopted" : "request",
     phase: "starting",
-    message: submission.adopted
-      ? `Training job ${name} had been submitted before; it is this item's and is followed`
-      : `Training job ${name} submitted in ${took}`,
+    message: submission.adopted ? foundMessage(name) : `Training job ${name} submitted in ${took}`,
     training: { name, arn: submission.arn, imageUri },
   });
   return name;
+}
+
+/**
+ * Acknowledges an item whose job has been submitted. If the server will not have it, the item is let go: its lease runs
+ * out, and whoever takes it next finds the job and follows it. It must not fail while its job runs.
+ */
+async function acknowledge(deps: JobDeps, held: HeldItem): Promise<void> {
+  try {
+    await deps.controlPlane.acknowledge(held);
+  } catch (error) {
+    if (error instanceof Interrupted) throw error;
+    deps.logger.error({ item: held.id, err: error }, "the server refused the acknowledge");
+    held.lose();
+    throw new Interrupted("lost");
+  }
+  deps.pass("acknowledged");
+}
+
+/** Looks for a job that an agent before may have submitted for this attempt; acknowledges the item if it is there. */
+export async function findSubmitted(deps: JobDeps, held: HeldItem, name: string): Promise<boolean> {
+  const job = await describeTrainingJob(deps.aws.sagemaker, name);
+  if (job?.Environment?.[ITEM_VARIABLE] !== held.id) return false;
+  await acknowledge(deps, held);
+  await deps.controlPlane.report(held, {
+    kind: "adopted",
+    phase: "starting",
+    message: foundMessage(name),
+    training: { name, ...(job.TrainingJobArn === undefined ? {} : { arn: job.TrainingJobArn }) },
+  });
+  return true;
+}
+
+function foundMessage(name: string): string {
+  return `Training job ${name} had been submitted before; it is this item's and is followed`;
 }
 
 /**

@@ -84,14 +84,14 @@ async function followReadings(
   logs: LogReader,
   signal: AbortSignal,
 ): Promise<WatchedEnd> {
-  let told: number | undefined;
   for (;;) {
     const job = await news.take(signal);
     if (job === undefined) throw new SlipwayError("TRAINING_JOB_MISSING", { values: { name: jobName } });
     const steps = trainingSteps(job);
-    told ??= stepsToldBefore(steps, held);
+    held.stepsTold ??= stepsToldBefore(steps, held);
     const training = trainingFacts(jobName, job);
-    for (; told < steps.length; told++) {
+    for (; held.stepsTold < steps.length; held.stepsTold++) {
+      const told = held.stepsTold;
       const step = steps[told] as TrainingStep;
       logs.expect(step.phase, job.ResourceConfig?.InstanceCount);
       const newest = told === steps.length - 1;
