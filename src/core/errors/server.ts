@@ -158,7 +158,7 @@ export const SERVER_ERRORS = {
     message: "The archive's content has the digest {actual}, not {digest}",
     hint: "Send it again; it was changed or cut on the way.",
   },
-  CODE_TOO_LARGE: {
+  CODE_ARCHIVE_TOO_LARGE: {
     status: 413,
     exit: 2,
     message: "The archive is larger than {limit} MiB",
