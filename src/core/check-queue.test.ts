@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { checkQueue } from "./check-queue.ts";
+import { checkQueue, requireValidQueue } from "./check-queue.ts";
 
 const body = {
   RoleArn: "arn:aws:iam::123456789012:role/train",
@@ -62,5 +62,21 @@ describe("checkQueue", () => {
 
   it("knows sagemaker only", () => {
     expect(checkQueue({ resource: "kubernetes", config: {} }).problems[0]).toMatchObject({ path: "resource" });
+  });
+
+  it("throws what a server answers", () => {
+    expect(() =>
+      requireValidQueue({ resource: "sagemaker", config: { ...body, RoleArn: "<REQUIRED>" }, templateVariables }),
+    ).toThrow(expect.objectContaining({ code: "RESOURCE_CONFIG_INVALID", where: "RoleArn" }));
+    expect(() =>
+      requireValidQueue({
+        resource: "sagemaker",
+        config: body,
+        templateVariables: { itype: { schema: { type: "strin" } } },
+      }),
+    ).toThrow(
+      expect.objectContaining({ code: "TEMPLATE_VARIABLES_INVALID", where: "template_variables.itype.schema.type" }),
+    );
+    expect(requireValidQueue({ resource: "sagemaker", config: body, templateVariables }).config).toEqual(body);
   });
 });

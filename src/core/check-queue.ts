@@ -1,7 +1,7 @@
 import { resourceBody } from "./complete-run-spec.ts";
 import { checkCreateTrainingJob, normaliseCreateTrainingJob } from "./create-training-job.ts";
 import { createTrainingJobWarnings } from "./create-training-job-rules.ts";
-import type { Problem } from "./errors/slipway-error.ts";
+import { type Problem, SlipwayError } from "./errors/slipway-error.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
 import { memberPath } from "./json-path.ts";
 import {
@@ -50,6 +50,22 @@ export function checkQueue(input: {
   ];
   if (problems.length === 0) problems.push(...valueProblems(config, definitions));
   return { config, templateVariables: definitions, problems, warnings: createTrainingJobWarnings(config) };
+}
+
+/**
+ * checkQueue for a server that saves: throws TEMPLATE_VARIABLES_INVALID if only the variables are wrong, else RESOURCE_CONFIG_INVALID, with
+ * every problem.
+ */
+export function requireValidQueue(input: Parameters<typeof checkQueue>[0]): CheckedQueue {
+  const checked = checkQueue(input);
+  const { problems } = checked;
+  if (problems.length === 0) return checked;
+  const onlyVariables = problems.every((problem) => problem.path.startsWith("template_variables"));
+  throw new SlipwayError(onlyVariables ? "TEMPLATE_VARIABLES_INVALID" : "RESOURCE_CONFIG_INVALID", {
+    values: { count: problems.length },
+    where: problems[0]!.path || "config",
+    problems,
+  });
 }
 
 function valueProblems(config: JsonObject, definitions: readonly TemplateVariableDefinition[]): Problem[] {
