@@ -23,6 +23,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   EcrRepoName: "The repository is the agent's: registry.uri in launch-config.yaml.",
   ecr_repo_name: "The repository is the agent's: registry.uri in launch-config.yaml.",
 };
+/** The API's integers have 32 bits; a longer one cannot be read by the service. */
+const INT32_MAX = 2 ** 31 - 1;
 /** Text that is the user's own, where `<...>` may be meant. */
 const FREE_TEXT = /^(HyperParameters|Environment|AlgorithmSpecification\.(MetricDefinitions|Container\w+))\b/;
 
@@ -96,7 +98,9 @@ export function checkShape(value: JsonValue, shapeName: string, path: string, ch
         say(`${leaf(path)} must be a whole number, not ${show(value)}`, written);
         return;
       }
-      checkRange(value as number, shape, path, say);
+      if (!Number.isSafeInteger(value) || (shape.type === "integer" && Math.abs(value as number) > INT32_MAX))
+        say(`${leaf(path)} is too large a number: ${show(value)}`);
+      else checkRange(value as number, shape, path, say);
       return;
     case "float":
     case "double":

@@ -36,7 +36,10 @@ export class SlipwayError extends Error {
 
   constructor(code: ErrorCode, details: SlipwayErrorDetails = {}) {
     const entry = ERRORS[code];
-    super(details.message ?? fill(entry.message, details.values), details.cause === undefined ? undefined : { cause: details.cause });
+    super(
+      details.message ?? fill(entry.message, details.values),
+      details.cause === undefined ? undefined : { cause: details.cause },
+    );
     this.name = "SlipwayError";
     this.code = code;
     this.status = entry.status;
