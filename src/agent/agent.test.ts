@@ -24,7 +24,10 @@ beforeAll(async () => {
   const directory = await temporaryDirectory("agent-test");
   dataDir = directory.path;
   closers.push(directory.remove);
-  const aws = await startLocalAws(readLocalAwsConfig({}, { dataDir, port: 0 }), { logger });
+  const aws = await startLocalAws(
+    readLocalAwsConfig({ PATH: process.env.PATH, SLIPWAY_LOCAL_AWS_STOP_GRACE_SECONDS: "2" }, { dataDir, port: 0 }),
+    { logger },
+  );
   closers.push(() => aws.close());
   const server = await startServer(readServerConfig({}, { dataDir, port: 0 }), { logger });
   closers.push(() => server.close());

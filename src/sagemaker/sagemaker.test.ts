@@ -26,9 +26,15 @@ const watching = new AbortController();
 beforeAll(async () => {
   const directory = await temporaryDirectory("sagemaker-test");
   remove = directory.remove;
-  aws = await startLocalAws(readLocalAwsConfig({}, { dataDir: directory.path, port: 0 }), {
-    logger: pino({ level: process.env.SLIPWAY_TEST_LOG ?? "silent" }),
-  });
+  aws = await startLocalAws(
+    readLocalAwsConfig(
+      { PATH: process.env.PATH, SLIPWAY_LOCAL_AWS_STOP_GRACE_SECONDS: "2" },
+      { dataDir: directory.path, port: 0 },
+    ),
+    {
+      logger: pino({ level: process.env.SLIPWAY_TEST_LOG ?? "silent" }),
+    },
+  );
   Object.assign(process.env, awsVariables(aws.environment));
   clients = createAwsClients();
   await clients.ecr().send(new CreateRepositoryCommand({ repositoryName: "jobs" }));
