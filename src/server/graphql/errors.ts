@@ -10,14 +10,12 @@ import { publicError, wireError } from "../http/error-response.ts";
  */
 export function clientError(error: GraphQLError, requestId: string, logger: Logger): GraphQLError {
   const shown = shownError(error, requestId, logger);
-  // The client and its libraries take a GraphQL error for final; a database that is away is worth another try.
-  const http = shown.status === 503 ? { http: { status: 503, headers: { "retry-after": "2" } } } : {};
   return new GraphQLError(shown.message, {
     ...(error.nodes ? { nodes: error.nodes } : {}),
     ...(error.source ? { source: error.source } : {}),
     ...(error.positions ? { positions: error.positions } : {}),
     ...(error.path ? { path: error.path } : {}),
-    extensions: { ...wireError(shown, requestId), ...http },
+    extensions: { ...wireError(shown, requestId) },
   });
 }
 

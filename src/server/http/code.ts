@@ -2,21 +2,18 @@ import { Readable } from "node:stream";
 import { Hono } from "hono";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import { authenticated } from "./authenticated.ts";
-import { bodyStream } from "./body.ts";
+import { bodyStream, refuseLongBody } from "./body.ts";
 import type { AppDeps, AppEnv } from "./env.ts";
 
 /** Code archives (tar.gz) of an entity under their digest (`sha256:HEX`): HEAD, GET and PUT of /code/ENTITY/DIGEST. */
 export function codeRoutes(deps: Pick<AppDeps, "services" | "limits">): Hono<AppEnv> {
   const { codeArchives } = deps.services;
-  const limit = deps.limits.codeBytes;
   const routes = new Hono<AppEnv>();
   routes.use("/code/*", authenticated(deps));
 
   routes.put("/code/:entity/:digest", async (context) => {
     const { entity, digest } = context.req.param();
-    if (Number(context.req.header("content-length") ?? 0) > limit) {
-      throw new SlipwayError("BODY_TOO_LARGE", { values: { limit, setting: "SLIPWAY_CODE_MAX_BYTES" } });
-    }
+    refuseLongBody(context, { bytes: deps.limits.codeBytes, setting: "SLIPWAY_CODE_MAX_BYTES" });
     const { size } = await codeArchives.put(context.get("viewer"), entity, digest, bodyStream(context));
     return context.json({ digest, size }, 201);
   });

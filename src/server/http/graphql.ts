@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import { createGraphqlEndpoint } from "../graphql/endpoint.ts";
 import { createLoaders } from "../graphql/loaders.ts";
 import { authenticated } from "./authenticated.ts";
-import { limitBody } from "./body.ts";
+import { bodyObject } from "./body.ts";
 import type { AppDeps, AppEnv } from "./env.ts";
 import { requestSignal } from "./request-signal.ts";
 
@@ -11,30 +11,26 @@ export function graphqlRoutes(deps: AppDeps): Hono<AppEnv> {
   const { services, runFiles, logger, limits, version, closing } = deps;
   const answer = createGraphqlEndpoint(limits);
   const routes = new Hono<AppEnv>();
-  routes.post(
-    "/graphql",
-    authenticated(deps),
-    limitBody(limits.graphqlBytes, "SLIPWAY_GRAPHQL_MAX_BYTES"),
-    async (context) => {
-      const viewer = context.get("viewer");
-      const request = context.req.raw;
-      const { signal, release } = requestSignal(request.signal, closing);
-      try {
-        return await answer(request, {
-          services,
-          runFiles,
-          loaders: createLoaders(services, viewer),
-          viewer,
-          requestId: context.get("requestId"),
-          logger,
-          signal,
-          baseUrl: deps.baseUrl ?? new URL(request.url).origin,
-          version,
-        });
-      } finally {
-        release();
-      }
-    },
-  );
+  routes.post("/graphql", authenticated(deps), async (context) => {
+    const viewer = context.get("viewer");
+    const body = await bodyObject(context, { bytes: limits.graphqlBytes, setting: "SLIPWAY_GRAPHQL_MAX_BYTES" });
+    const { signal, release } = requestSignal(context.req.raw.signal, closing);
+    try {
+      const { status, result } = await answer(body, {
+        services,
+        runFiles,
+        loaders: createLoaders(services, viewer),
+        viewer,
+        requestId: context.get("requestId"),
+        logger,
+        signal,
+        baseUrl: deps.baseUrl ?? new URL(context.req.url).origin,
+        version,
+      });
+      return context.json(result, status, status === 503 ? { "retry-after": "2" } : {});
+    } finally {
+      release();
+    }
+  });
   return routes;
 }

@@ -1,7 +1,6 @@
 import { Hono } from "hono";
-import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import { authenticated } from "./authenticated.ts";
-import { bodyObject, bodyStream, limitBody } from "./body.ts";
+import { bodyObject, bodyStream, refuseLongBody } from "./body.ts";
 import type { AppDeps, AppEnv } from "./env.ts";
 
 /** What running code sends beside GraphQL: its file stream, and its files to the addresses that createRunFiles gave. */
@@ -9,26 +8,18 @@ export function runFileRoutes(deps: Pick<AppDeps, "services" | "runFiles" | "lim
   const { services, runFiles, limits } = deps;
   const routes = new Hono<AppEnv>();
 
-  routes.post(
-    "/files/:entity/:project/:run/file_stream",
-    authenticated(deps),
-    limitBody(limits.streamBytes, "SLIPWAY_STREAM_MAX_BYTES"),
-    async (context) => {
-      const { entity, project, run } = context.req.param();
-      const ref = { entityName: entity, projectName: project, name: run };
-      const body = await bodyObject(context);
-      const { stopped } = await services.runs.heartbeat(context.get("viewer"), ref, { exitCode: exitCodeOf(body) });
-      return context.json({ stopped });
-    },
-  );
+  routes.post("/files/:entity/:project/:run/file_stream", authenticated(deps), async (context) => {
+    const { entity, project, run } = context.req.param();
+    const ref = { entityName: entity, projectName: project, name: run };
+    const body = await bodyObject(context, { bytes: limits.streamBytes, setting: "SLIPWAY_STREAM_MAX_BYTES" });
+    const { stopped } = await services.runs.heartbeat(context.get("viewer"), ref, { exitCode: exitCodeOf(body) });
+    return context.json({ stopped });
+  });
 
   // No API key comes with a file: the address itself is the credential.
   routes.put("/uploads/:run/:name{.+}", async (context) => {
     const { run, name } = context.req.param();
-    const limit = limits.fileBytes;
-    if (Number(context.req.header("content-length") ?? 0) > limit) {
-      throw new SlipwayError("BODY_TOO_LARGE", { values: { limit, setting: "SLIPWAY_FILE_MAX_BYTES" } });
-    }
+    refuseLongBody(context, { bytes: limits.fileBytes, setting: "SLIPWAY_FILE_MAX_BYTES" });
     const { expires = "", signature = "" } = context.req.query();
     const { size } = await runFiles.receive({ runId: run, name, expires, signature }, bodyStream(context));
     return context.json({ size });
