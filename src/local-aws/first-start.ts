@@ -1,6 +1,7 @@
 import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { Iam } from "./iam/iam.ts";
+import type { BucketStore } from "./s3/buckets.ts";
 import type { LocalAwsContext } from "./service.ts";
 
 /** `DATA/local-aws/env.json`: what a client needs to speak to the local AWS, and the names that the first start made. */
@@ -64,7 +65,7 @@ function executionPolicy(region: string, accountId: string, bucket: string): obj
 export function prepareAccount(
   context: LocalAwsContext,
   iam: Iam,
-  ensureBucket: (name: string) => void,
+  buckets: BucketStore,
 ): Omit<LocalAwsEnvironment, "endpointUrl"> {
   const { db, accountId, region } = context;
   const bucket = `slipway-${accountId}-${region}`;
@@ -91,7 +92,7 @@ export function prepareAccount(
     return { key, role };
   });
   const { key, role } = prepare();
-  ensureBucket(bucket);
+  if (buckets.find(bucket) === undefined) buckets.create(bucket, region);
   return {
     accessKeyId: key.id,
     secretAccessKey: key.secret,

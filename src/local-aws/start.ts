@@ -13,6 +13,7 @@ import { createIam } from "./iam/iam.ts";
 import { createLogStore } from "./logs/log-store.ts";
 import { createLogsService } from "./logs/service.ts";
 import { createObjectStore } from "./s3/object-store.ts";
+import { createS3Service } from "./s3/service.ts";
 import { assembleSageMaker } from "./sagemaker/assemble.ts";
 import type { AwsService, HttpRoutes, LocalAwsContext } from "./service.ts";
 import { createStsService } from "./sts/service.ts";
@@ -63,9 +64,7 @@ export async function startLocalAws(
   try {
     const parts = createParts(context, config);
     services = parts.services;
-    const account = prepareAccount(context, parts.iam, (name) => {
-      if (!parts.objects.headBucket(name)) parts.objects.buckets.create(name, config.region);
-    });
+    const account = prepareAccount(context, parts.iam, parts.objects.buckets);
     gateway = await openGateway(
       { ...parts, keys: parts.iam.keys, accountId: config.accountId, clock, logger },
       config.host,
@@ -100,6 +99,7 @@ function createParts(context: LocalAwsContext, config: LocalAwsConfig) {
   });
   const services: AwsService[] = [
     sagemaker.service,
+    createS3Service(context, objects),
     createLogsService(context, logStore),
     createEcrService(context, ecr),
     createStsService(iam),

@@ -67,7 +67,10 @@ export function createBucketStore(db: Database, clock: Clock) {
     },
     setTags(name: string, tags: Readonly<Record<string, string>> | undefined): void {
       get(name);
-      db.prepare("UPDATE s3_buckets SET tags = ? WHERE name = ?").run(tags === undefined ? null : JSON.stringify(tags), name);
+      db.prepare("UPDATE s3_buckets SET tags = ? WHERE name = ?").run(
+        tags === undefined ? null : JSON.stringify(tags),
+        name,
+      );
     },
   };
 }

@@ -59,7 +59,8 @@ export interface ExpectedChecksum {
 /** Reads the checksum that a request promises; undefined when it promises none. Throws InvalidRequest. */
 export function expectedChecksum(headers: Readonly<Record<string, string>>): ExpectedChecksum | undefined {
   const given = ALGORITHMS.filter((algorithm) => headers[checksumHeader(algorithm)] !== undefined);
-  if (given.length > 1) throw invalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
+  if (given.length > 1)
+    throw invalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
   const [algorithm] = given;
   if (algorithm !== undefined) {
     const value = headers[checksumHeader(algorithm)]!;
@@ -72,7 +73,10 @@ export function expectedChecksum(headers: Readonly<Record<string, string>>): Exp
   if (trailer !== undefined) throw invalidRequest("The value specified in the x-amz-trailer header is not supported");
   const named = (headers["x-amz-sdk-checksum-algorithm"] ?? headers["x-amz-checksum-algorithm"])?.toUpperCase();
   if (named === undefined) return undefined;
-  if (!isAlgorithm(named)) throw invalidRequest("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
+  if (!isAlgorithm(named))
+    throw invalidRequest(
+      "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]",
+    );
   return { algorithm: named, value: undefined, isTrailing: false };
 }
 
@@ -89,7 +93,11 @@ export function verifyChecksum(
   }
   checkValue(expected.algorithm, value);
   if (computed.toString("base64") === value) return;
-  throw new AwsError("BadDigest", `The ${expected.algorithm} you specified did not match the calculated checksum.`, 400);
+  throw new AwsError(
+    "BadDigest",
+    `The ${expected.algorithm} you specified did not match the calculated checksum.`,
+    400,
+  );
 }
 
 const DIGEST_BYTES: Readonly<Record<Algorithm, number>> = { CRC32: 4, CRC32C: 4, CRC64NVME: 8, SHA1: 20, SHA256: 32 };
@@ -121,7 +129,10 @@ export function combineChecksums(
     for (const value of values) whole.update(value);
     return { algorithm, type, value: `${whole.digest().toString("base64")}-${parts.length}` };
   }
-  if (!isCrc(algorithm)) throw invalidRequest(`The FULL_OBJECT checksum type cannot be used with the ${algorithm.toLowerCase()} checksum algorithm.`);
+  if (!isCrc(algorithm))
+    throw invalidRequest(
+      `The FULL_OBJECT checksum type cannot be used with the ${algorithm.toLowerCase()} checksum algorithm.`,
+    );
   const whole = values.reduce<Buffer>(
     (before, value, index) => (index === 0 ? value : combineCrcs(algorithm, before, value, parts[index]!.size)),
     Buffer.alloc(0),

@@ -35,12 +35,10 @@ export function writeCondition(headers: Headers): WriteCondition {
   const ifMatch = headers["if-match"];
   const ifNoneMatch = headers["if-none-match"];
   if (ifNoneMatch !== undefined && ifNoneMatch !== "*") {
-    throw new AwsError(
-      "NotImplemented",
-      "A header you provided implies functionality that is not implemented",
-      501,
-      { Header: "If-None-Match", additionalMessage: "We don't accept the provided value of If-None-Match header for this API" },
-    );
+    throw new AwsError("NotImplemented", "A header you provided implies functionality that is not implemented", 501, {
+      Header: "If-None-Match",
+      additionalMessage: "We don't accept the provided value of If-None-Match header for this API",
+    });
   }
   return {
     ...(ifMatch === undefined ? {} : { ifMatch: unquoted(ifMatch) }),

@@ -92,7 +92,10 @@ export function createContentStore(directory: string): ContentStore {
     read(pieces, start, end) {
       const used = pieces.map(({ file }) => file);
       for (const file of used) acquire(file);
-      const stream = Readable.from(readPieces(pieces, start, end, pathOf), { objectMode: false, highWaterMark: READ_BYTES });
+      const stream = Readable.from(readPieces(pieces, start, end, pathOf), {
+        objectMode: false,
+        highWaterMark: READ_BYTES,
+      });
       stream.once("close", () => {
         for (const file of used) release(file);
       });
@@ -116,7 +119,11 @@ export function createContentStore(directory: string): ContentStore {
   };
 }
 
-async function writeAll(handle: FileHandle, source: AsyncIterable<Buffer>, tap: (data: Buffer) => void): Promise<number> {
+async function writeAll(
+  handle: FileHandle,
+  source: AsyncIterable<Buffer>,
+  tap: (data: Buffer) => void,
+): Promise<number> {
   let size = 0;
   let batch: Buffer[] = [];
   let batchBytes = 0;

@@ -26,7 +26,12 @@ describe("CRCs", () => {
         running.update(a);
         running.update(b);
         expect(running.digest().toString("hex")).toBe(whole);
-        const combined = combineCrcs(name, Buffer.from(crc(name, a), "hex"), Buffer.from(crc(name, b), "hex"), b.length);
+        const combined = combineCrcs(
+          name,
+          Buffer.from(crc(name, a), "hex"),
+          Buffer.from(crc(name, b), "hex"),
+          b.length,
+        );
         expect(combined.toString("hex")).toBe(whole);
       }),
     );

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { AwsError, type LocalAwsContext } from "../service.ts";
-import { type Algorithm, type Checksum, combineChecksums, isCrc } from "./checksums.ts";
+import { type Algorithm, type Checksum, combineChecksums, type ExpectedChecksum, isCrc } from "./checksums.ts";
 import { invalidArgument, invalidRequest, malformedXml, noSuchUpload } from "./errors.ts";
 import type { ObjectAttributes, ObjectRecord, WriteCondition } from "./object-rows.ts";
 import { checkKey, type ObjectStore, type WrittenContent } from "./object-store.ts";
@@ -73,9 +73,9 @@ export function createMultipartStore(context: Pick<LocalAwsContext, "db" | "cloc
   const { rows, content, buckets } = objects;
 
   const find = (bucket: string, key: string, id: string): Upload | undefined => {
-    const row = db
-      .prepare("SELECT * FROM s3_uploads WHERE id = ? AND bucket = ? AND key = ?")
-      .get(id, bucket, key) as UploadRow | undefined;
+    const row = db.prepare("SELECT * FROM s3_uploads WHERE id = ? AND bucket = ? AND key = ?").get(id, bucket, key) as
+      | UploadRow
+      | undefined;
     return row === undefined ? undefined : uploadOf(row);
   };
   const open = (bucket: string, key: string, id: string): Upload => {
@@ -106,7 +106,9 @@ export function createMultipartStore(context: Pick<LocalAwsContext, "db" | "cloc
       const { algorithm } = checksum;
       const type = checksum.type ?? (algorithm === "CRC64NVME" ? "FULL_OBJECT" : "COMPOSITE");
       if ((type === "FULL_OBJECT" && !isCrc(algorithm)) || (type === "COMPOSITE" && algorithm === "CRC64NVME")) {
-        throw invalidRequest(`The ${type} checksum type cannot be used with the ${algorithm.toLowerCase()} checksum algorithm.`);
+        throw invalidRequest(
+          `The ${type} checksum type cannot be used with the ${algorithm.toLowerCase()} checksum algorithm.`,
+        );
       }
       const id = randomBytes(48).toString("base64url");
       const now = clock.now();
@@ -128,7 +130,17 @@ export function createMultipartStore(context: Pick<LocalAwsContext, "db" | "cloc
           checksum.isNamed ? 1 : 0,
         );
       })();
-      return { ...attributes, id, bucket, key, createdAt: now, algorithm, checksumType: type, namesAlgorithm: checksum.isNamed, completedEtag: undefined };
+      return {
+        ...attributes,
+        id,
+        bucket,
+        key,
+        createdAt: now,
+        algorithm,
+        checksumType: type,
+        namesAlgorithm: checksum.isNamed,
+        completedEtag: undefined,
+      };
     },
     open,
     /** Puts a written piece in an upload; a part of the same number is replaced. */
@@ -179,6 +191,7 @@ export function createMultipartStore(context: Pick<LocalAwsContext, "db" | "cloc
       id: string,
       named: readonly NamedPart[],
       condition: WriteCondition,
+      promised: { readonly checksum: ExpectedChecksum | undefined; readonly size: string | undefined },
     ): Promise<ObjectRecord> {
       buckets.get(bucket);
       const upload = find(bucket, key, id);
@@ -202,10 +215,15 @@ export function createMultipartStore(context: Pick<LocalAwsContext, "db" | "cloc
         checksum: combineChecksums(upload.algorithm, upload.checksumType, chosen),
         content: chosen.map(({ file, size, checksum }) => ({ file, size, checksum })),
       };
+      checkWhole(record, promised);
       const left = stored.filter((part) => !chosen.includes(part));
       const unused = rows.replace(record, condition, () => {
         db.prepare("DELETE FROM s3_parts WHERE upload_id = ?").run(id);
-        db.prepare("UPDATE s3_uploads SET completed_at = ?, completed_etag = ? WHERE id = ?").run(clock.now(), record.etag, id);
+        db.prepare("UPDATE s3_uploads SET completed_at = ?, completed_etag = ? WHERE id = ?").run(
+          clock.now(),
+          record.etag,
+          id,
+        );
         return rows.dropFiles(left);
       });
       await content.remove(unused);
@@ -238,7 +256,11 @@ function choose(named: readonly NamedPart[], stored: readonly Part[]): Part[] {
       );
     }
     const part = byNumber.get(name.number);
-    if (part === undefined || part.etag !== name.etag || (name.checksum !== undefined && name.checksum !== part.checksum)) {
+    if (
+      part === undefined ||
+      part.etag !== name.etag ||
+      (name.checksum !== undefined && name.checksum !== part.checksum)
+    ) {
       throw new AwsError(
         "InvalidPart",
         "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
@@ -256,6 +278,24 @@ function choose(named: readonly NamedPart[], stored: readonly Part[]): Part[] {
     PartNumber: String(small.number),
     ETag: small.etag,
   });
+}
+
+/** Compares the whole with what the client says of it. A composite checksum may come without its `-PARTS`. */
+function checkWhole(
+  record: ObjectRecord,
+  promised: { readonly checksum: ExpectedChecksum | undefined; readonly size: string | undefined },
+): void {
+  if (promised.size !== undefined && Number(promised.size) !== record.size) {
+    throw invalidRequest("The provided 'x-amz-mp-object-size' header does not match what was computed.");
+  }
+  const { checksum } = promised;
+  if (checksum?.value === undefined || checksum.algorithm !== record.checksum?.algorithm) return;
+  if (record.checksum.value.replace(/-\d+$/, "") === checksum.value) return;
+  throw new AwsError(
+    "BadDigest",
+    `The ${checksum.algorithm} you specified did not match the calculated checksum.`,
+    400,
+  );
 }
 
 function multipartEtag(parts: readonly Part[]): string {

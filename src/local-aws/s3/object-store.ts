@@ -4,7 +4,13 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { AwsError, type LocalAwsContext } from "../service.ts";
 import { type BucketStore, createBucketStore } from "./buckets.ts";
-import { createChecksum, DEFAULT_ALGORITHM, type ExpectedChecksum, verifyChecksum } from "./checksums.ts";
+import {
+  type Algorithm,
+  createChecksum,
+  DEFAULT_ALGORITHM,
+  type ExpectedChecksum,
+  verifyChecksum,
+} from "./checksums.ts";
 import { type ContentStore, createContentStore, type Piece } from "./content-store.ts";
 import { listPage } from "./listing.ts";
 import {
@@ -33,7 +39,9 @@ export interface PutOptions extends Partial<ObjectAttributes> {
 export interface WrittenContent extends Piece {
   /** Hex. */
   readonly md5: string;
-  readonly checksum: { readonly algorithm: ExpectedChecksum["algorithm"]; readonly value: string };
+  readonly checksum: { readonly algorithm: Algorithm; readonly value: string };
+  /** Base64, by the second algorithm that was asked for; absent if it is the first. */
+  readonly alsoChecksum?: string;
 }
 
 export interface ListedObject {
@@ -67,8 +75,10 @@ export interface ObjectStore {
   /** Writes content that does not yet belong to an object: hashes it and checks it against what the client promised. */
   writeContent(
     body: ObjectBody,
-    options: Pick<PutOptions, "expected" | "md5" | "trailers"> & { readonly maxBytes?: number },
+    options: Pick<PutOptions, "expected" | "md5" | "trailers"> & { readonly also?: Algorithm },
   ): Promise<WrittenContent>;
+  /** Puts an object whose content is in the store already in its place. `modifiedAt` becomes now. */
+  placeObject(record: ObjectRecord, condition: WriteCondition): Promise<ObjectRecord>;
 }
 
 const MAX_PUT_BYTES = 5 * 1024 ** 3;
@@ -89,27 +99,30 @@ export function createObjectStore(context: Pick<LocalAwsContext, "db" | "dataDir
     const md5 = createHash("md5");
     const algorithm = options.expected?.algorithm ?? DEFAULT_ALGORITHM;
     const checksum = createChecksum(algorithm);
-    const maxBytes = options.maxBytes ?? MAX_PUT_BYTES;
+    const also = options.also === undefined || options.also === algorithm ? undefined : createChecksum(options.also);
     let size = 0;
     let digests: { md5: Buffer; checksum: Buffer } | undefined;
     const piece = await content.write(
       bytesOf(body),
       (data) => {
         size += data.length;
-        if (size > maxBytes) throw tooLarge(size, maxBytes);
+        if (size > MAX_PUT_BYTES) throw tooLarge(size, MAX_PUT_BYTES);
         md5.update(data);
         checksum.update(data);
+        also?.update(data);
       },
       () => {
         digests = { md5: md5.digest(), checksum: checksum.digest() };
         checkMd5(options.md5, digests.md5);
-        if (options.expected !== undefined) verifyChecksum(options.expected, digests.checksum, options.trailers?.() ?? {});
+        if (options.expected !== undefined)
+          verifyChecksum(options.expected, digests.checksum, options.trailers?.() ?? {});
       },
     );
     return {
       ...piece,
       md5: digests!.md5.toString("hex"),
       checksum: { algorithm, value: digests!.checksum.toString("base64") },
+      ...(also === undefined ? {} : { alsoChecksum: also.digest().toString("base64") }),
     };
   };
 
@@ -128,16 +141,16 @@ export function createObjectStore(context: Pick<LocalAwsContext, "db" | "dataDir
         key,
         size: piece.size,
         etag: md5,
-        modifiedAt: clock.now(),
+        modifiedAt: 0,
         headers: options.headers ?? {},
         metadata: options.metadata ?? {},
         tags: options.tags ?? {},
         checksum: { ...checksum, type: "FULL_OBJECT" },
         content: [piece],
       };
-      await commit(record, options.condition ?? {}, piece.file);
-      return record;
+      return placeObject(record, options.condition ?? {});
     },
+    placeObject,
     getObject(bucket, key, range = {}) {
       buckets.get(bucket);
       const object = rows.get(bucket, key);
@@ -163,15 +176,17 @@ export function createObjectStore(context: Pick<LocalAwsContext, "db" | "dataDir
     deleteObjects,
   };
 
-  async function commit(record: ObjectRecord, condition: WriteCondition, file: string): Promise<void> {
+  async function placeObject(given: ObjectRecord, condition: WriteCondition): Promise<ObjectRecord> {
+    const record = { ...given, modifiedAt: clock.now() };
     let unused: string[];
     try {
       unused = rows.replace(record, condition);
     } catch (error) {
-      await content.remove([file]);
+      await content.remove(record.content.map(({ file }) => file));
       throw error;
     }
     await content.remove(unused);
+    return record;
   }
 
   async function deleteObjects(bucket: string, keys: readonly string[]): Promise<void> {
