@@ -47,7 +47,7 @@ const HAND_OVER_MS = 3_000;
  */
 export async function startAgent(config: AgentConfig, deps: AgentDeps = {}): Promise<RunningAgent> {
   const clock = deps.clock ?? systemClock;
-  const logger = deps.logger ?? pino({ name: "agent", level: config.logLevel });
+  const logger = deps.logger ?? pino({ name: "agent", level: config.logLevel }, pino.destination(2));
   const fetch = deps.fetch ?? globalThis.fetch;
   const version = deps.version ?? "0.1.0";
   const client = createClient({
