@@ -8,6 +8,7 @@ import type { Clock } from "../core/clock.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { guessProtocol, renderError } from "./render-error.ts";
 import { type Incoming, readHead, withBody } from "./request.ts";
+import { hostBucket } from "./s3/target.ts";
 import { AwsError, type AwsResponse, type AwsService, type HttpRequest, type HttpRoutes } from "./service.ts";
 import { authenticate, type KeyLookup } from "./sigv4/authenticate.ts";
 import { claimsSignature } from "./sigv4/authorization.ts";
@@ -19,6 +20,7 @@ export interface GatewayOptions {
   readonly routes: readonly HttpRoutes[];
   readonly keys: KeyLookup;
   readonly accountId: string;
+  readonly region: string;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -106,6 +108,8 @@ async function answerTo(
         if (known !== undefined) protocol = known;
         return known;
       },
+      hostBucket,
+      region: options.region,
       fallbackProtocol: protocol,
       services: [...byScope.keys()],
     });

@@ -10,6 +10,7 @@ import { createEcrService } from "./ecr/service.ts";
 import { environmentFile, type LocalAwsEnvironment, prepareAccount, writePrivateJson } from "./first-start.ts";
 import { type Gateway, openGateway } from "./gateway.ts";
 import { createIam } from "./iam/iam.ts";
+import { createIamService } from "./iam/service.ts";
 import { createLogStore } from "./logs/log-store.ts";
 import { createLogsService } from "./logs/service.ts";
 import { createObjectStore } from "./s3/object-store.ts";
@@ -66,7 +67,7 @@ export async function startLocalAws(
     services = parts.services;
     const account = prepareAccount(context, parts.iam, parts.objects.buckets);
     gateway = await openGateway(
-      { ...parts, keys: parts.iam.keys, accountId: config.accountId, clock, logger },
+      { ...parts, keys: parts.iam.keys, accountId: config.accountId, region: config.region, clock, logger },
       config.host,
       config.port,
     );
@@ -103,6 +104,7 @@ function createParts(context: LocalAwsContext, config: LocalAwsConfig) {
     createLogsService(context, logStore),
     createEcrService(context, ecr),
     createStsService(iam),
+    createIamService(iam, context.accountId),
   ];
   const routes: HttpRoutes[] = [createRegistryRoutes(context, ecr), sagemaker.routes];
   return { iam, objects, sagemaker, services, routes };

@@ -14,14 +14,21 @@ const VIRTUAL_HOSTS = [
   /^(?!s3\.)(.+)\.localhost(?:\.localdomain)?$/,
 ];
 
-/** Reads bucket and key from the host (virtual-host style) or the path. */
-export function targetOf(request: Pick<AwsRequest, "host" | "rawPath">): Target {
-  const hostname = request.host.replace(/:\d+$/, "").toLowerCase();
-  const path = request.rawPath.replace(/^\//, "");
+/** The bucket that a Host header names; undefined for path style. */
+export function hostBucket(host: string): string | undefined {
+  const hostname = host.replace(/:\d+$/, "").toLowerCase();
   for (const pattern of VIRTUAL_HOSTS) {
     const bucket = pattern.exec(hostname)?.[1];
-    if (bucket !== undefined) return { bucket, key: path === "" ? undefined : decodeKey(path) };
+    if (bucket !== undefined) return bucket;
   }
+  return undefined;
+}
+
+/** Reads bucket and key from the host (virtual-host style) or the path. */
+export function targetOf(request: Pick<AwsRequest, "host" | "rawPath">): Target {
+  const path = request.rawPath.replace(/^\//, "");
+  const named = hostBucket(request.host);
+  if (named !== undefined) return { bucket: named, key: path === "" ? undefined : decodeKey(path) };
   const slash = path.indexOf("/");
   const bucket = percentDecode(slash < 0 ? path : path.slice(0, slash));
   const key = slash < 0 ? "" : path.slice(slash + 1);

@@ -5,6 +5,7 @@ import { AwsError, type AwsRequest, type Principal } from "../service.ts";
 import { type Authorization, parseAuthorization } from "./authorization.ts";
 import { EMPTY_SHA256, sha256Hex } from "./canonical.ts";
 import { authError, type Protocol } from "./failures.ts";
+import { isPresignedV2, verifyPresignedV2 } from "./presigned-v2.ts";
 import { type ChunkSeed, type KnownKey, sameSignature, type Verified, verifySignature } from "./verify.ts";
 
 /** Finds what the account knows of an access key; undefined for an unknown or inactive one. */
@@ -16,6 +17,10 @@ export interface AuthenticateOptions {
   readonly accountId: string;
   /** Protocol of the service that a scope names; undefined when there is no such service. */
   readonly protocolOf: (service: string) => Protocol | undefined;
+  /** The bucket that a request's host names (virtual-host style). */
+  readonly hostBucket: (host: string) => string | undefined;
+  /** The region of a request whose signature names none. */
+  readonly region: string;
   /** Protocol for a request that names no service. */
   readonly fallbackProtocol: Protocol;
   /** The services that exist, for the error text. */
@@ -30,6 +35,7 @@ const MAX_HASHED_BODY_BYTES = 64 * 1024 * 1024;
  * read (hash, chunk signatures); for the others before. Throws AwsError in the words of the service's protocol.
  */
 export async function authenticate(incoming: Incoming, options: AuthenticateOptions): Promise<AwsRequest> {
+  if (isPresignedV2(incoming.query)) return presignedV2(incoming, options);
   const authorization = parseAuthorization(incoming);
   if ("kind" in authorization) throw authError(authorization, options.fallbackProtocol);
   const protocol = options.protocolOf(authorization.service);
@@ -64,13 +70,21 @@ interface Body {
 
 function signed(
   incoming: Incoming,
-  authorization: Authorization,
+  { service, region }: Pick<Authorization, "service" | "region">,
   principal: Principal,
   accountId: string,
   body: Body,
 ): AwsRequest {
-  const { service, region } = authorization;
   return { ...withBody(incoming, body.bytes), service, region, accountId, principal, trailers: body.trailers };
+}
+
+function presignedV2(incoming: Incoming, options: AuthenticateOptions): AwsRequest {
+  options.protocolOf("s3");
+  const verified = verifyPresignedV2(incoming, options.hostBucket(incoming.host), options.keys, options.nowMs);
+  if ("kind" in verified) throw authError(verified, "rest-xml");
+  const scope = { service: "s3", region: options.region };
+  const body = { bytes: checkLengthAndHash(incoming, undefined), trailers: () => ({}) };
+  return signed(incoming, scope, verified.principal, options.accountId, body);
 }
 
 function s3PayloadHash(incoming: Incoming, authorization: Authorization): string {

@@ -1,5 +1,6 @@
 import { ALGORITHM } from "./canonical.ts";
 import type { AuthFailure } from "./failures.ts";
+import { isPresignedV2 } from "./presigned-v2.ts";
 
 /** What a request says about its own signature. */
 export interface Authorization {
@@ -28,9 +29,9 @@ interface RequestHead {
 /** A week, the longest life of a presigned URL. */
 const MAX_EXPIRES_SECONDS = 604_800;
 
-/** Whether a request claims to be signed with Signature Version 4, in its header or its query. */
+/** Whether a request claims to be signed with AWS credentials, in its header or its query. */
 export function claimsSignature({ headers, query }: RequestHead): boolean {
-  return headers.authorization?.startsWith("AWS4-") === true || query.has("X-Amz-Algorithm");
+  return headers.authorization?.startsWith("AWS4-") === true || query.has("X-Amz-Algorithm") || isPresignedV2(query);
 }
 
 /** Reads the signature from the Authorization header or the query of a presigned URL. */

@@ -83,7 +83,8 @@ export function verifySignature(
   return { principal: key.principal, seed: { key: dayKey, timestamp, scope, signature } };
 }
 
-function checkToken(token: string | undefined, key: KnownKey, nowMs: number): AuthFailure | undefined {
+/** Temporary credentials come with their token, others with none. */
+export function checkToken(token: string | undefined, key: KnownKey, nowMs: number): AuthFailure | undefined {
   if (key.sessionToken === undefined) return token === undefined ? undefined : { kind: "invalid-token" };
   if (token === undefined) return { kind: "unknown-key", accessKeyId: key.principal.accessKeyId };
   if (!sameSignature(sha256Hex(key.sessionToken), sha256Hex(token))) return { kind: "invalid-token" };
@@ -114,7 +115,7 @@ function checkTime(authorization: Authorization, nowMs: number, protocol: Protoc
   return { kind: "skewed", sent: authorization.timestamp, now: timestampOf(nowMs), early };
 }
 
-/** Compares two lower-case hex strings in constant time. */
+/** Compares two signatures in constant time. */
 export function sameSignature(expected: string, given: string): boolean {
   const a = Buffer.from(expected, "utf8");
   const b = Buffer.from(given, "utf8");
