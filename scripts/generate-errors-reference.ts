@@ -5,11 +5,12 @@
  */
 import { AGENT_ERRORS } from "../src/core/errors/agent.ts";
 import { CLI_ERRORS } from "../src/core/errors/cli.ts";
+import { CLIENT_ERRORS } from "../src/core/errors/client.ts";
 import { CONFIG_ERRORS } from "../src/core/errors/config.ts";
-import { HTTP_ERRORS } from "../src/core/errors/http.ts";
+import { HTTP_ERRORS, HTTP_ERRORS } from "../src/core/errors/http.ts";
 import { IMAGE_ERRORS } from "../src/core/errors/image.ts";
 import { LOCAL_AWS_ERRORS } from "../src/core/errors/local-aws.ts";
-import type { ErrorEntry } from "../src/core/errors/registry.ts";
+import { ERRORS, type ErrorEntry } from "../src/core/errors/registry.ts";
 import { SERVER_ERRORS } from "../src/core/errors/server.ts";
 import { SPEC_ERRORS } from "../src/core/errors/spec.ts";
 import { writeOrCheck } from "./write-or-check.ts";
@@ -17,6 +18,7 @@ import { writeOrCheck } from "./write-or-check.ts";
 /** The areas in the order in which a person meets them. */
 const AREAS: readonly (readonly [string, string, Readonly<Record<string, ErrorEntry>>])[] = [
   ["The command line", "What `slipway` says before it asks anybody.", CLI_ERRORS],
+  ["Reaching the server", "What a client says when the server does not answer, or not as expected.", CLIENT_ERRORS],
   ["Settings files", "`launch-config.yaml` and its like; each problem has its line and column.", CONFIG_ERRORS],
   [
     "Queues and run specs",
@@ -25,6 +27,7 @@ const AREAS: readonly (readonly [string, string, Readonly<Record<string, ErrorEn
   ],
   ["The server", "What the control plane refuses.", SERVER_ERRORS],
   ["The API's edge", "What is refused before the control plane looks at the request.", HTTP_ERRORS],
+  ["Requests", "What the server's HTTP side refuses before the control plane sees it.", HTTP_ERRORS],
   ["The agent", "Why an agent could not carry out a job.", AGENT_ERRORS],
   ["Images", "Why an image could not be made, found or pushed.", IMAGE_ERRORS],
   ["The local AWS", "What keeps it from starting or running. Its API errors are AWS's own.", LOCAL_AWS_ERRORS],
@@ -66,4 +69,7 @@ function tableCell(text: string): string {
   return text.replaceAll("|", "\\|").replaceAll("<", "&lt;").replaceAll("\n", " ");
 }
 
+const listed = AREAS.flatMap(([, , entries]) => Object.keys(entries));
+const unlisted = Object.keys(ERRORS).filter((code) => !listed.includes(code));
+if (unlisted.length > 0) throw new Error(`AREAS lacks the area of ${unlisted.join(", ")}`);
 await writeOrCheck("docs/reference/errors.md", page());

@@ -1,17 +1,15 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { AGENT_ERRORS } from "./agent.ts";
-import { CLI_ERRORS } from "./cli.ts";
-import { CONFIG_ERRORS } from "./config.ts";
-import { IMAGE_ERRORS } from "./image.ts";
-import { LOCAL_AWS_ERRORS } from "./local-aws.ts";
 import { ERRORS, type ErrorEntry } from "./registry.ts";
-import { SERVER_ERRORS } from "./server.ts";
 import { SlipwayError } from "./slipway-error.ts";
-import { SPEC_ERRORS } from "./spec.ts";
 
-const AREAS = [SPEC_ERRORS, CONFIG_ERRORS, SERVER_ERRORS, AGENT_ERRORS, IMAGE_ERRORS, CLI_ERRORS, LOCAL_AWS_ERRORS];
+/** Every area's file beside the registry. */
+const AREAS: readonly Readonly<Record<string, ErrorEntry>>[] = await Promise.all(
+  readdirSync(import.meta.dirname)
+    .filter((file) => !/^(registry|slipway-error)|\.test\./.test(file))
+    .map(async (file) => Object.values(await import(join(import.meta.dirname, file)))[0] as Record<string, ErrorEntry>),
+);
 const entries = Object.entries(ERRORS) as [keyof typeof ERRORS, ErrorEntry][];
 const root = join(import.meta.dirname, "../../..");
 
