@@ -7,7 +7,7 @@ import { AGENT_ERRORS } from "../src/core/errors/agent.ts";
 import { CLI_ERRORS } from "../src/core/errors/cli.ts";
 import { CLIENT_ERRORS } from "../src/core/errors/client.ts";
 import { CONFIG_ERRORS } from "../src/core/errors/config.ts";
-import { HTTP_ERRORS, HTTP_ERRORS } from "../src/core/errors/http.ts";
+import { HTTP_ERRORS } from "../src/core/errors/http.ts";
 import { IMAGE_ERRORS } from "../src/core/errors/image.ts";
 import { LOCAL_AWS_ERRORS } from "../src/core/errors/local-aws.ts";
 import { ERRORS, type ErrorEntry } from "../src/core/errors/registry.ts";
@@ -27,7 +27,6 @@ const AREAS: readonly (readonly [string, string, Readonly<Record<string, ErrorEn
   ],
   ["The server", "What the control plane refuses.", SERVER_ERRORS],
   ["The API's edge", "What is refused before the control plane looks at the request.", HTTP_ERRORS],
-  ["Requests", "What the server's HTTP side refuses before the control plane sees it.", HTTP_ERRORS],
   ["The agent", "Why an agent could not carry out a job.", AGENT_ERRORS],
   ["Images", "Why an image could not be made, found or pushed.", IMAGE_ERRORS],
   ["The local AWS", "What keeps it from starting or running. Its API errors are AWS's own.", LOCAL_AWS_ERRORS],

@@ -7,7 +7,7 @@ import { SlipwayError } from "./slipway-error.ts";
 /** Every area's file beside the registry. */
 const AREAS: readonly Readonly<Record<string, ErrorEntry>>[] = await Promise.all(
   readdirSync(import.meta.dirname)
-    .filter((file) => !/^(registry|slipway-error)|\.test\./.test(file))
+    .filter((file) => !file.startsWith("registry.") && !file.startsWith("slipway-error."))
     .map(async (file) => Object.values(await import(join(import.meta.dirname, file)))[0] as Record<string, ErrorEntry>),
 );
 const entries = Object.entries(ERRORS) as [keyof typeof ERRORS, ErrorEntry][];
