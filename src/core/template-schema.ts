@@ -1,6 +1,7 @@
 import type { Problem } from "./errors/slipway-error.ts";
 import { memberPath } from "./json-path.ts";
 import { didYouMean, nearest } from "./nearest.ts";
+import { compilePattern, PATTERN_TEXT_MAX, slowPattern } from "./template-pattern.ts";
 
 /** The bounds of a template variable: the part of JSON Schema that means something for one value. */
 export interface TemplateSchema {
@@ -22,7 +23,7 @@ export interface TemplateSchema {
   readonly examples?: readonly unknown[];
 }
 
-/** Text longer than this is refused before a pattern sees it: a pattern may take time that grows with it. */
+/** SageMaker takes no text longer than this (HyperParameterValue). */
 const LONGEST = 2500;
 const TYPES = ["string", "integer", "number", "boolean"];
 const NUMERIC = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"];
@@ -75,8 +76,17 @@ export function templateSchemaProblems(input: unknown, path: string): Problem[] 
   for (const key of LENGTHS)
     if (schema[key] !== undefined && !(Number.isInteger(schema[key]) && (schema[key] as number) >= 0))
       at(key, `${key} must be a whole number from 0`);
-  if (schema.pattern !== undefined && compile(schema.pattern) === undefined)
-    at("pattern", "pattern is not a regular expression");
+  if (schema.pattern !== undefined) {
+    const pattern = typeof schema.pattern === "string" ? schema.pattern : undefined;
+    if (pattern === undefined || compilePattern(pattern) === undefined)
+      at("pattern", "pattern is not a regular expression");
+    else if (slowPattern(pattern) !== undefined)
+      at(
+        "pattern",
+        `pattern ${slowPattern(pattern)}: trying it could take very long`,
+        "Use {0,16} in place of * and +, character classes in place of |, or enum.",
+      );
+  }
   if (schema.required !== undefined && typeof schema.required !== "boolean")
     at("required", "required must be true or false");
   if (above(schema.minimum, schema.maximum))
@@ -143,9 +153,9 @@ export function templateValueProblem(
     const length = [...value].length;
     if (schema.minLength !== undefined && length < schema.minLength)
       return { message: `must have at least ${schema.minLength} characters, not ${length}` };
-    const longest = Math.min(schema.maxLength ?? LONGEST, LONGEST);
+    const longest = Math.min(schema.maxLength ?? LONGEST, schema.pattern === undefined ? LONGEST : PATTERN_TEXT_MAX);
     if (length > longest) return { message: `must have at most ${longest} characters, not ${length}` };
-    if (schema.pattern !== undefined && !compile(schema.pattern)?.test(value))
+    if (schema.pattern !== undefined && !compilePattern(schema.pattern)?.test(value))
       return { message: `must match ${schema.pattern}, not ${shown}` };
   }
   return undefined;
@@ -165,15 +175,6 @@ function isMultiple(value: number, of: number): boolean {
 
 function above(low: unknown, high: unknown): boolean {
   return typeof low === "number" && typeof high === "number" && low > high;
-}
-
-function compile(pattern: unknown): RegExp | undefined {
-  if (typeof pattern !== "string") return undefined;
-  try {
-    return new RegExp(pattern, "u");
-  } catch {
-    return undefined;
-  }
 }
 
 function show(value: unknown): string {
