@@ -4,145 +4,80 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
-/** V0: items come by priority, then age. DISABLED behaves the same for items that name no priority. */
-export type RunQueuePrioritizationMode =
-  | 'DISABLED'
-  | 'V0';
-
-/** The wire's item states; core/item-states.ts holds the transition table. */
-export type RunQueueItemState =
-  | 'PENDING'
-  | 'LEASED'
-  | 'CLAIMED'
-  | 'FINISHED'
-  | 'FAILED'
-  | 'STOPPED';
-
-export type ItemPhase =
-  | 'queued'
-  | 'waiting'
-  | 'planning'
-  | 'building'
-  | 'pushing'
-  | 'submitting'
-  | 'starting'
-  | 'pending_capacity'
-  | 'downloading'
-  | 'training'
-  | 'interrupted'
-  | 'uploading'
-  | 'stopping'
-  | 'settled';
-
-/** Why an item ended (core/causes.ts). */
-export type ItemCause =
-  | 'completed'
-  | 'code_failed'
-  | 'max_runtime'
-  | 'max_wait'
-  | 'capacity'
-  | 'quota'
-  | 'build'
-  | 'validation'
-  | 'access_denied'
-  | 'credentials'
-  | 'name_conflict'
-  | 'stopped'
-  | 'deleted'
-  | 'agent_lost'
-  | 'run_failed'
-  | 'internal';
-
-export type MemberRole =
-  | 'VIEWER'
-  | 'MEMBER'
-  | 'ADMIN';
-
-export type UpsertRunQueueInput = {
-  readonly entityName: string;
-  readonly projectName: string;
-  readonly queueName: string;
-  readonly resourceType: string;
-  readonly resourceConfig: string;
-  readonly templateVariables?: string | null | undefined;
-  readonly prioritizationMode?: RunQueuePrioritizationMode | null | undefined;
-  readonly externalLinks?: string | null | undefined;
-  readonly clientMutationId?: string | null | undefined;
-  /** Slipway: the text as written (YAML or JSON), kept with its comments. */
-  readonly configText?: string | null | undefined;
-  /** Slipway: refuse if the queue exists (false: create or update). */
-  readonly createOnly?: boolean | null | undefined;
-};
-
-export type PushToRunQueueByNameInput = {
-  readonly entityName: string;
-  readonly projectName: string;
-  readonly queueName: string;
-  readonly runSpec: string;
-  readonly priority?: number | null | undefined;
-  readonly templateVariableValues?: string | null | undefined;
-  readonly clientMutationId?: string | null | undefined;
-};
-
-export type CreateLaunchAgentInput = {
-  readonly entityName: string;
-  readonly projectName: string;
-  readonly runQueues: ReadonlyArray<string>;
-  readonly hostname: string;
-  readonly agentConfig?: string | null | undefined;
-  readonly version?: string | null | undefined;
-  readonly clientMutationId?: string | null | undefined;
-  /** Slipway: the id this agent had before it died; its leases are let go at once. */
-  readonly replaces?: string | null | undefined;
-};
-
-export type LeaseRefInput = {
-  readonly runQueueItemId: string;
-  readonly attempt: number;
-  readonly fencingToken: number;
-};
-
-export type TrainingJobInput = {
-  readonly name: string;
-  readonly arn?: string | null | undefined;
-  readonly status?: string | null | undefined;
-  readonly secondaryStatus?: string | null | undefined;
-  readonly statusMessage?: string | null | undefined;
-  readonly failureReason?: string | null | undefined;
-  readonly exitCode?: number | null | undefined;
-  readonly billableSeconds?: number | null | undefined;
-  readonly trainingSeconds?: number | null | undefined;
-  readonly modelArtifacts?: string | null | undefined;
-  readonly finalMetrics?: string | null | undefined;
-  readonly request?: string | null | undefined;
-  readonly imageUri?: string | null | undefined;
-  readonly transitions?: string | null | undefined;
-};
-
-export type ReportRunQueueItemInput = {
-  readonly lease: LeaseRefInput;
-  readonly phase?: ItemPhase | null | undefined;
-  /** A sentence for the timeline. */
-  readonly message?: string | null | undefined;
-  readonly kind?: string | null | undefined;
-  readonly detail?: string | null | undefined;
-  readonly training?: TrainingJobInput | null | undefined;
-  /** When it happened, where that is known better than the time of the call. */
-  readonly at?: string | null | undefined;
-};
-
 export type AppendRunQueueItemLogsInput = {
   readonly lease: LeaseRefInput;
   readonly streams: ReadonlyArray<LogStreamInput>;
 };
 
-/** from must be the stored cursor ("" at first); if it is not, nothing is stored and the answer tells the stored one. */
-export type LogStreamInput = {
-  readonly node: string;
-  readonly stream: string;
-  readonly from: string;
-  readonly to: string;
-  readonly lines: ReadonlyArray<LogLineInput>;
+export type CreateApiKeyInput = {
+  readonly name: string;
+  readonly username?: string | null | undefined;
+};
+
+export type CreateLaunchAgentInput = {
+  readonly agentConfig?: string | null | undefined;
+  readonly clientMutationId?: string | null | undefined;
+  readonly entityName: string;
+  readonly hostname: string;
+  readonly projectName: string;
+  /** Slipway: the id this agent had before it died; its leases are let go at once. */
+  readonly replaces?: string | null | undefined;
+  readonly runQueues: ReadonlyArray<string>;
+  readonly version?: string | null | undefined;
+};
+
+export type CreateTeamInput = {
+  readonly members: ReadonlyArray<TeamMemberInput>;
+  readonly name: string;
+};
+
+export type CreateUserInput = {
+  readonly admin?: boolean | null | undefined;
+  /** Any key the wandb client accepts; one is made if absent. */
+  readonly apiKey?: string | null | undefined;
+  readonly email?: string | null | undefined;
+  readonly name: string;
+};
+
+/** Why an item ended (core/causes.ts). */
+export type ItemCause =
+  | 'access_denied'
+  | 'agent_lost'
+  | 'build'
+  | 'capacity'
+  | 'code_failed'
+  | 'completed'
+  | 'credentials'
+  | 'deleted'
+  | 'internal'
+  | 'max_runtime'
+  | 'max_wait'
+  | 'name_conflict'
+  | 'quota'
+  | 'run_failed'
+  | 'stopped'
+  | 'validation';
+
+export type ItemPhase =
+  | 'building'
+  | 'downloading'
+  | 'interrupted'
+  | 'pending_capacity'
+  | 'planning'
+  | 'pushing'
+  | 'queued'
+  | 'settled'
+  | 'starting'
+  | 'stopping'
+  | 'submitting'
+  | 'training'
+  | 'uploading'
+  | 'waiting';
+
+export type LeaseRefInput = {
+  readonly attempt: number;
+  readonly fencingToken: number;
+  readonly runQueueItemId: string;
 };
 
 export type LogLineInput = {
@@ -150,51 +85,116 @@ export type LogLineInput = {
   readonly text: string;
 };
 
-export type WaitRunQueueItemInput = {
-  readonly lease: LeaseRefInput;
-  readonly reason: string;
-  readonly cause?: ItemCause | null | undefined;
-  readonly until: string;
+/** from must be the stored cursor ("" at first); if it is not, nothing is stored and the answer tells the stored one. */
+export type LogStreamInput = {
+  readonly from: string;
+  readonly lines: ReadonlyArray<LogLineInput>;
+  readonly node: string;
+  readonly stream: string;
+  readonly to: string;
 };
 
-export type SettleRunQueueItemInput = {
+export type MemberRole =
+  | 'ADMIN'
+  | 'MEMBER'
+  | 'VIEWER';
+
+export type PushToRunQueueByNameInput = {
+  readonly clientMutationId?: string | null | undefined;
+  readonly entityName: string;
+  readonly priority?: number | null | undefined;
+  readonly projectName: string;
+  readonly queueName: string;
+  readonly runSpec: string;
+  readonly templateVariableValues?: string | null | undefined;
+};
+
+export type ReportRunQueueItemInput = {
+  /** When it happened, where that is known better than the time of the call. */
+  readonly at?: string | null | undefined;
+  readonly detail?: string | null | undefined;
+  readonly kind?: string | null | undefined;
   readonly lease: LeaseRefInput;
-  /** FINISHED, FAILED or STOPPED. */
-  readonly state: RunQueueItemState;
+  /** A sentence for the timeline. */
+  readonly message?: string | null | undefined;
+  readonly phase?: ItemPhase | null | undefined;
+  readonly training?: TrainingJobInput | null | undefined;
+};
+
+/** The wire's item states; core/item-states.ts holds the transition table. */
+export type RunQueueItemState =
+  | 'CLAIMED'
+  | 'FAILED'
+  | 'FINISHED'
+  | 'LEASED'
+  | 'PENDING'
+  | 'STOPPED';
+
+/** V0: items come by priority, then age. DISABLED behaves the same for items that name no priority. */
+export type RunQueuePrioritizationMode =
+  | 'DISABLED'
+  | 'V0';
+
+export type SettleRunQueueItemInput = {
   readonly cause: ItemCause;
+  /** Our error code, where there is one. */
+  readonly code?: string | null | undefined;
+  readonly hint?: string | null | undefined;
+  readonly lease: LeaseRefInput;
   readonly message?: string | null | undefined;
   /** Begin the next attempt instead (capacity): the server decides whether attempts are left. */
   readonly retry?: boolean | null | undefined;
   readonly retryAt?: string | null | undefined;
-  readonly training?: TrainingJobInput | null | undefined;
   /** For FAILED: agent, build or run. */
   readonly stage?: string | null | undefined;
-  /** Our error code, where there is one. */
-  readonly code?: string | null | undefined;
-  readonly hint?: string | null | undefined;
-};
-
-export type CreateUserInput = {
-  readonly name: string;
-  readonly email?: string | null | undefined;
-  readonly admin?: boolean | null | undefined;
-  /** Any key the wandb client accepts; one is made if absent. */
-  readonly apiKey?: string | null | undefined;
-};
-
-export type CreateTeamInput = {
-  readonly name: string;
-  readonly members: ReadonlyArray<TeamMemberInput>;
+  /** FINISHED, FAILED or STOPPED. */
+  readonly state: RunQueueItemState;
+  readonly training?: TrainingJobInput | null | undefined;
 };
 
 export type TeamMemberInput = {
-  readonly username: string;
   readonly role: MemberRole;
+  readonly username: string;
 };
 
-export type CreateApiKeyInput = {
+export type TrainingJobInput = {
+  readonly arn?: string | null | undefined;
+  readonly billableSeconds?: number | null | undefined;
+  readonly exitCode?: number | null | undefined;
+  readonly failureReason?: string | null | undefined;
+  readonly finalMetrics?: string | null | undefined;
+  readonly imageUri?: string | null | undefined;
+  readonly modelArtifacts?: string | null | undefined;
   readonly name: string;
-  readonly username?: string | null | undefined;
+  readonly request?: string | null | undefined;
+  readonly secondaryStatus?: string | null | undefined;
+  readonly status?: string | null | undefined;
+  readonly statusMessage?: string | null | undefined;
+  readonly trainingSeconds?: number | null | undefined;
+  readonly transitions?: string | null | undefined;
+};
+
+export type UpsertRunQueueInput = {
+  readonly clientMutationId?: string | null | undefined;
+  /** Slipway: the text as written (YAML or JSON), kept with its comments. */
+  readonly configText?: string | null | undefined;
+  /** Slipway: refuse if the queue exists (false: create or update). */
+  readonly createOnly?: boolean | null | undefined;
+  readonly entityName: string;
+  readonly externalLinks?: string | null | undefined;
+  readonly prioritizationMode?: RunQueuePrioritizationMode | null | undefined;
+  readonly projectName: string;
+  readonly queueName: string;
+  readonly resourceConfig: string;
+  readonly resourceType: string;
+  readonly templateVariables?: string | null | undefined;
+};
+
+export type WaitRunQueueItemInput = {
+  readonly cause?: ItemCause | null | undefined;
+  readonly lease: LeaseRefInput;
+  readonly reason: string;
+  readonly until: string;
 };
 
 export type ViewerQueryVariables = Exact<{ [key: string]: never; }>;
