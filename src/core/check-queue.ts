@@ -1,9 +1,9 @@
-import { resourceBody } from "./complete-run-spec.ts";
 import { checkCreateTrainingJob, normaliseCreateTrainingJob } from "./create-training-job.ts";
 import { createTrainingJobWarnings } from "./create-training-job-rules.ts";
 import { type Problem, SlipwayError } from "./errors/slipway-error.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
 import { memberPath } from "./json-path.ts";
+import { resourceBody } from "./resource-args.ts";
 import {
   checkTemplateVariables,
   findTemplateVariables,

@@ -8,6 +8,7 @@ import {
   launchArtifacts,
   launchEnvironment,
 } from "./launch-environment.ts";
+import { mergeJson } from "./resource-args.ts";
 import { parseRunSpec, type RunSpec, sourcesOf } from "./run-spec.ts";
 import { renderTemplate, type TemplateVariableDefinition } from "./template-variables.ts";
 
@@ -19,7 +20,7 @@ export interface CompleteRunSpecInput {
     readonly entityName: string;
     /** `sagemaker` */
     readonly resource: string;
-    /** The resource's body; what resourceBody gives. */
+    /** The resource's body; what resourceBody (resource-args.ts) gives. */
     readonly config: JsonObject;
     readonly templateVariables: readonly TemplateVariableDefinition[];
   };
@@ -65,30 +66,6 @@ export function completeRunSpec(input: CompleteRunSpecInput): CompletedRunSpec {
   refuse("RUN_SPEC_INVALID", [...sourceProblems(spec, queue.resource, body), ...limitProblems(completed, body, input)]);
   refuse("RESOURCE_CONFIG_INVALID", checkCreateTrainingJob(body, { mode: "item" }), "resource_args.sagemaker");
   return { spec: completed, runId, warnings: createTrainingJobWarnings(body) };
-}
-
-/**
- * The body of a queue's or an item's config for a resource: takes the body itself, `{resource_args: {sagemaker: body}}` as the wandb client
- * sends it, or `{sagemaker: body}`.
- */
-export function resourceBody(config: JsonValue, resource: string): JsonObject {
-  let body = config;
-  for (const key of ["resource_args", resource])
-    if (isObject(body) && isObject(body[key]) && Object.keys(body).length === 1) body = body[key];
-  if (isObject(config) && isObject(config.resource_args) && isObject(config.resource_args[resource]))
-    body = config.resource_args[resource];
-  return isObject(body) ? body : {};
-}
-
-/** `over` laid on `base`: objects key by key, everything else (lists too) as a whole. A null in `over` takes the key away. */
-export function mergeJson(base: JsonObject, over: JsonObject): JsonObject {
-  const merged: Record<string, JsonValue> = { ...base };
-  for (const [key, value] of Object.entries(over)) {
-    const below = Object.hasOwn(merged, key) ? merged[key] : undefined;
-    if (value === null) delete merged[key];
-    else merged[key] = isObject(below) && isObject(value) ? mergeJson(below, value) : value;
-  }
-  return merged;
 }
 
 function sourceProblems(spec: RunSpec, queueResource: string, body: JsonObject): Problem[] {
