@@ -25,10 +25,10 @@ const SYNTAX: Readonly<Record<string, { message: string; hint: string }>> = {
   },
 };
 
-/** Reads YAML 1.2, of which JSON is a part. Never throws. */
+/** Reads YAML 1.2, of which JSON is a part, with `<<` merges as PyYAML takes them. Never throws. */
 export function readYaml(text: string): YamlDocument {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, merge: true });
   const place = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
