@@ -48,6 +48,8 @@ async function makeFifo(path: string): Promise<void> {
  * the few threads that file access has.
  */
 async function feed(path: string, data: () => AsyncGenerator<Buffer>, signal: AbortSignal): Promise<void> {
+  // The end may have come while the FIFO was made: an aborted signal calls nobody any more.
+  if (signal.aborted) return;
   const child = spawn("/bin/sh", ["-c", 'exec cat > "$1"', "sh", path], { stdio: ["pipe", "ignore", "ignore"] });
   const stop = () => child.kill("SIGKILL");
   signal.addEventListener("abort", stop, { once: true });

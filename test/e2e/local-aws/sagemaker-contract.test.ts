@@ -373,19 +373,3 @@ boto3.client("s3").put_object(Bucket="${aws.environment.bucket}", Key="from-the-
   const listed = await s3.send(new ListObjectsV2Command({ Bucket: aws.environment.bucket, Prefix: "from-the-job" }));
   expect(listed.KeyCount).toBe(1);
 });
-
-test("a running job is found again after a restart, with its whole log", async () => {
-  await createJob(
-    aws,
-    trainingRequest(aws, "restarted", image, {
-      entrypoint: shell("echo before; sleep 1.5; echo after; echo m > /opt/ml/model/m"),
-    }),
-  );
-  await untilLine(aws, "restarted", "before");
-  aws = await aws.restart();
-  s3 = new S3Client(aws.client);
-  const job = await untilEnd(aws, "restarted");
-  expect(job.TrainingJobStatus).toBe("Completed");
-  expect(await logLines(aws, "restarted")).toEqual(["before", "after"]);
-  expect(await filesOf(job.ModelArtifacts!.S3ModelArtifacts!)).toEqual({ m: "m\n" });
-});
