@@ -149,6 +149,25 @@ test("an isolated job reaches no network but its own", async () => {
   expect(await lines(await start("bubblewrap", given))).toEqual(["lo"]);
 });
 
+test("the hosts of an isolated job reach each other", async () => {
+  const serve = "import socket; s = socket.create_server(('algo-1', 9000)); print(s.accept()[0].recv(9).decode())";
+  const call =
+    "import socket, time\nfor _ in range(200):\n  try: socket.create_connection(('algo-1', 9000)).send(b'hello'); break\n  except OSError: time.sleep(0.05)";
+  const host = (name: string, script: string) =>
+    spec("", {
+      host: name,
+      jobName: "isolated",
+      networkIsolation: true,
+      entrypoint: ["/usr/bin/python3", "-c", script],
+    });
+  const isolated = runtime("bubblewrap");
+  const first = await isolated.start(await host("algo-1", serve));
+  const second = await isolated.start(await host("algo-2", call));
+  started.push(first, second);
+  expect(await second.wait()).toEqual({ exitCode: 0 });
+  expect(await lines(first)).toEqual(["hello"]);
+});
+
 test("without a sandbox the error names the package", async () => {
   const bare = createProcessRuntime({
     images: { unpack: async () => unpacked },

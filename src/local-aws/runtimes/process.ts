@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import type { ImageStore } from "../ecr/image-store.ts";
+import { createJobNetworks, type NetworkFile, releaseNetwork } from "./job-network.ts";
 import { followOutput, waitForFile } from "./output-log.ts";
 import { processStartTime } from "./process-identity.ts";
 import type { ContainerSpec, RunningContainer, TrainingRuntime } from "./runtime.ts";
@@ -30,7 +31,8 @@ const CONTAINER_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
  * Runs each host of a training job as a process tree of this machine in a mount, process, IPC and host-name namespace of its own.
  * As root it needs bubblewrap or util-linux's unshare; as another user also unprivileged user namespaces and, for images with a root
  * of their own, overlayfs in them (Linux 5.11). Hosts share the machine's network: they have an address of 127.0.0.0/8 each, and two
- * that listen on 0.0.0.0 with the same port collide.
+ * that listen on 0.0.0.0 with the same port collide. Isolated jobs have a network of their own; for several hosts that needs root
+ * and bubblewrap, else each host is alone.
  */
 export function createProcessRuntime(options: ProcessRuntimeOptions): TrainingRuntime {
   const { images, searchPath } = options;
@@ -42,6 +44,8 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): TrainingRu
     if (bwrap !== undefined) return { kind: "bubblewrap", path: bwrap };
     return options.sandbox === "bubblewrap" ? undefined : { kind: "unshare", path: unshare };
   }
+
+  const networks = createJobNetworks(async () => (await tool())?.path);
 
   return {
     kind: "process",
@@ -65,6 +69,11 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): TrainingRu
       );
 
       await mkdir(spec.stateDir, { recursive: true, mode: 0o700 });
+      const asRoot = process.getuid?.() === 0;
+      const shared =
+        spec.networkIsolation && spec.hosts.length > 1 && asRoot && chosen.kind === "bubblewrap"
+          ? await networks.join(spec.jobName, spec.stateDir)
+          : undefined;
       const hostsFile = join(spec.stateDir, "hosts");
       await writeFile(hostsFile, hostsFileText(spec));
       await chmod(hostsFile, 0o644);
@@ -77,12 +86,12 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): TrainingRu
         upperDir: join(spec.stateDir, "layer"),
         mergedDir: join(spec.stateDir, "root"),
         workingDir: config.WorkingDir || "/",
-        networkIsolation: spec.networkIsolation,
+        networkIsolation: spec.networkIsolation && shared === undefined,
         hidden: options.hidden,
         hostOpt: onHost
           ? (await readdir("/opt").catch(() => [])).filter((name) => name !== "ml" && name !== "slipway")
           : [],
-        asRoot: process.getuid?.() === 0,
+        asRoot,
       };
       await mkdir(sandbox.upperDir, { recursive: true });
       await mkdir(sandbox.mergedDir, { recursive: true });
@@ -92,7 +101,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): TrainingRu
         const argsFile = join(spec.stateDir, "sandbox.args");
         await writeFile(argsFile, list!.map((option) => `${option}\0`).join(""), { mode: 0o600 });
         launch = {
-          command: [...command, ...payload],
+          command: [...inNetwork(shared), ...command, ...payload],
           env: { PATH: `${CONTAINER_PATH}:${searchPath}` },
           argsFile,
           reportsChild: true,
@@ -174,8 +183,14 @@ function openContainer(spec: ContainerSpec): RunningContainer {
       await rm(join(stateDir, "layer"), { recursive: true, force: true });
       await rm(join(stateDir, "root"), { recursive: true, force: true });
       await rm(join(stateDir, "sandbox.args"), { force: true });
+      const network = await readFile(join(stateDir, "network.json"), "utf8").catch(() => undefined);
+      if (network !== undefined) releaseNetwork(JSON.parse(network) as NetworkFile);
     },
   };
+}
+
+function inNetwork(holder: NetworkFile | undefined): string[] {
+  return holder === undefined ? [] : ["nsenter", `--net=/proc/${holder.pid}/ns/net`];
 }
 
 function payloadEnvironment(

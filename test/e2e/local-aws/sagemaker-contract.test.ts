@@ -1,11 +1,10 @@
 import { buffer } from "node:stream/consumers";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { SageMakerClient, StopTrainingJobCommand } from "@aws-sdk/client-sagemaker";
 import { extract } from "tar-stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestLocalAws, type TestLocalAws } from "../../support/local-aws.ts";
-import { pythonPeers } from "../../support/python-peers.ts";
 import { pushTrainingImage } from "../../support/training-image.ts";
 import { createJob, logLines, runJob, trainingRequest, untilEnd, untilLine } from "../../support/training-job.ts";
 
@@ -355,21 +354,4 @@ test("MaxRuntimeInSeconds ends a job as MaxRuntimeExceeded", async () => {
     }),
   );
   expect([job.TrainingJobStatus, job.SecondaryStatus]).toEqual(["Stopped", "MaxRuntimeExceeded"]);
-});
-
-test("the job's own boto3 works as its role", async () => {
-  const { python } = await pythonPeers();
-  const script = `
-import boto3
-print(boto3.client("sts").get_caller_identity()["Arn"])
-boto3.client("s3").put_object(Bucket="${aws.environment.bucket}", Key="from-the-job", Body=b"hello")
-`;
-  const program = await pushTrainingImage(aws, "boto3", { "train.py": script });
-  const job = await runJob(aws, trainingRequest(aws, "boto3", program, { entrypoint: [python, "train.py"] }));
-  expect(await logLines(aws, "boto3")).toEqual([
-    `arn:aws:sts::${aws.environment.accountId}:assumed-role/SlipwaySageMakerExecution/SageMaker`,
-  ]);
-  expect(job.TrainingJobStatus).toBe("Completed");
-  const listed = await s3.send(new ListObjectsV2Command({ Bucket: aws.environment.bucket, Prefix: "from-the-job" }));
-  expect(listed.KeyCount).toBe(1);
 });
