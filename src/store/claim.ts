@@ -1,7 +1,9 @@
+import type { Kysely } from "kysely";
 import { sql } from "kysely";
 import type { Tx } from "./database.ts";
 import { changeItem } from "./items.ts";
 import type { ItemRecord } from "./records.ts";
+import type { Tables } from "./tables.ts";
 
 /** By whom and how items are taken. */
 export interface Claimer {
@@ -105,12 +107,9 @@ async function queueHeads(
 }
 
 /** When the next waiting item of the queues is due, or an orphan's lease ends; undefined: nothing is to come by itself. */
-export async function nextClaimableAt(
-  tx: Pick<Tx, "kysely">,
-  queueIds: readonly string[],
-): Promise<number | undefined> {
+export async function nextClaimableAt(db: Kysely<Tables>, queueIds: readonly string[]): Promise<number | undefined> {
   if (queueIds.length === 0) return undefined;
-  const row = await tx.kysely
+  const row = await db
     .selectFrom("items")
     .select((e) => e.fn.min("notBefore").as("at"))
     .where("queueId", "in", queueIds)

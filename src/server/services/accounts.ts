@@ -163,6 +163,8 @@ export function createAccountsService(context: ServiceContext): AccountsService 
       return user;
     },
 
+    userById: (_principal, id) => findUser(kysely, { id }),
+
     async users(principal) {
       requireAdmin(principal, "see the users");
       return listUsers(kysely);

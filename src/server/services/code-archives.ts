@@ -41,7 +41,9 @@ export function createCodeArchivesService(context: ServiceContext): CodeArchives
         })
         .catch((error: unknown) => {
           if (!(error instanceof FileTooLarge)) throw error;
-          throw new SlipwayError("CODE_ARCHIVE_TOO_LARGE", { values: { limit: Math.floor(limits.codeArchiveBytes / 1024 ** 2) } });
+          throw new SlipwayError("CODE_ARCHIVE_TOO_LARGE", {
+            values: { limit: Math.floor(limits.codeArchiveBytes / 1024 ** 2) },
+          });
         });
       await insertCodeArchive(kysely, { entityId: entity.id, digest, size, createdAt: clock.now() });
       return { size };

@@ -1,7 +1,28 @@
+import { explainItem } from "../../core/causes.ts";
+import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import type { ItemCause, ItemPhase, ItemState } from "../../core/item-states.ts";
 import type { JsonValue } from "../../core/json.ts";
-import type { RunSpec } from "../../core/run-spec.ts";
+import { maskSecrets, type RunSpec } from "../../core/run-spec.ts";
+import { findAgent, listAgents } from "../../store/agents.ts";
+import {
+  countBefore,
+  findItem,
+  findItemOfRun,
+  findItemsByRunPrefix,
+  itemsHeldBy,
+  listItems,
+} from "../../store/item-queries.ts";
 import type { ItemRecord, LogCursorRecord, TimelineRecord, TrainingRecord } from "../../store/records.ts";
+import { listTimeline } from "../../store/timeline.ts";
+import { maySeeItem, visibleEntities } from "./authorize.ts";
+import type { ServiceContext } from "./context.ts";
+import { visibleEntity } from "./entity-lookup.ts";
+import { lease, pop, release, renew } from "./items/lease.ts";
+import { acknowledgePlain, failPlain, warnPlain } from "./items/plain.ts";
+import { push, retry } from "./items/push.ts";
+import { acknowledge, report, settle, wait } from "./items/report.ts";
+import { visibleAgent, visibleItem } from "./items/shared.ts";
+import { deleteItem, stop } from "./items/stop.ts";
 import type { Principal } from "./principal.ts";
 
 /** Names a lease: what an agent must hold to speak for an item. */
@@ -181,4 +202,120 @@ export interface ItemsService {
   retry(principal: Principal, itemId: string): Promise<ItemRecord>;
   /** PENDING: stopped, cause deleted. Settled: forgotten with its logs. ITEM_IN_FLIGHT otherwise. */
   delete(principal: Principal, itemId: string): Promise<void>;
+}
+
+const PAGE = 50;
+const MAX_PAGE = 500;
+const TIMELINE_PAGE = 200;
+const MAX_TIMELINE_PAGE = 1_000;
+
+export function createItemsService(context: ServiceContext): ItemsService {
+  const { database, clock, limits } = context;
+  const { kysely } = database;
+
+  async function position(item: ItemRecord): Promise<number | null> {
+    return item.state === "PENDING" ? countBefore(kysely, item) : null;
+  }
+
+  return {
+    async get(principal, idOrRunId) {
+      const item = await findItem(kysely, idOrRunId);
+      if (item) return maySeeItem(principal, item) ? item : undefined;
+      const [found, second] = await findItemsByRunPrefix(kysely, visibleEntities(principal), idOrRunId);
+      if (second) throw new SlipwayError("ITEM_AMBIGUOUS", { values: { item: idOrRunId } });
+      return found;
+    },
+
+    async byRun(principal, entityName, projectName, runId) {
+      const entity = await visibleEntity(kysely, principal, entityName);
+      return findItemOfRun(kysely, entity.id, projectName, runId);
+    },
+
+    async list(principal, filter) {
+      const entityIds =
+        filter.entityName === undefined
+          ? visibleEntities(principal)
+          : [(await visibleEntity(kysely, principal, filter.entityName)).id];
+      const first = Math.min(Math.max(filter.first ?? PAGE, 1), MAX_PAGE);
+      const found = await listItems(kysely, {
+        entityIds,
+        queueId: filter.queueId,
+        states: filter.states,
+        before: filter.after ?? undefined,
+        limit: first + 1,
+      });
+      const nodes = found.slice(0, first);
+      return { nodes, endCursor: nodes.at(-1)?.id ?? null, hasNextPage: found.length > first };
+    },
+
+    async heldBy(principal, agentId) {
+      await visibleAgent(kysely, principal, agentId);
+      return (await itemsHeldBy(kysely, agentId)).filter((item) => maySeeItem(principal, item));
+    },
+
+    position: (_principal, item) => position(item),
+
+    async explanation(_principal, item) {
+      const agent = item.agentId === null ? undefined : await findAgent(kysely, item.agentId);
+      const { training } = item;
+      const waiting = item.state === "PENDING" ? await listAgents(kysely, { queueId: item.queueId }) : [];
+      const alive = waiting.filter(
+        (one) => one.status !== "KILLED" && clock.now() - one.heartbeatAt < limits.agentAliveMs,
+      );
+      return explainItem({
+        state: item.state,
+        phase: item.phase,
+        cause: item.cause,
+        message: item.message,
+        hint: item.error?.hint ?? null,
+        attempt: item.attempt,
+        waitingReason: item.waitingReason,
+        waitUntil: item.waitUntil,
+        now: clock.now(),
+        position: await position(item),
+        queueName: item.queueName,
+        agentsAlive: item.state === "PENDING" ? alive.length : null,
+        agentName: agent?.name ?? null,
+        stopRequested: item.stopRequestedAt !== null,
+        stopRequestedBy: item.stopRequestedBy,
+        trainingJobName: training?.name ?? null,
+        failureReason: training?.failureReason ?? null,
+        statusMessage: training?.statusMessage ?? null,
+        exitCode: training?.exitCode ?? null,
+        billableSeconds: training?.billableSeconds ?? null,
+        modelArtifacts: training?.modelArtifacts ?? null,
+      });
+    },
+
+    async timeline(principal, itemId, page) {
+      const item = await visibleItem(kysely, principal, itemId);
+      const limit = Math.min(Math.max(page.first ?? TIMELINE_PAGE, 1), MAX_TIMELINE_PAGE);
+      return listTimeline(kysely, item.id, { after: page.after ?? 0, first: limit });
+    },
+
+    maskedRunSpec: (item) => maskSecrets(item.runSpec),
+
+    push: (principal, input) => push(context, principal, input),
+    pop: (principal, input) => pop(context, principal, input),
+    lease: (principal, input) => lease(context, principal, input),
+    ack: (principal, input) =>
+      input.attempt == null || input.fencingToken == null
+        ? acknowledgePlain(context, principal, input.itemId, input.runName)
+        : acknowledge(
+            context,
+            principal,
+            { itemId: input.itemId, attempt: input.attempt, fencingToken: input.fencingToken },
+            input.runName,
+          ),
+    fail: (principal, input) => failPlain(context, principal, input),
+    warning: (principal, input) => warnPlain(context, principal, input),
+    renew: (principal, input) => renew(context, principal, input),
+    report: (principal, input) => report(context, principal, input),
+    wait: (principal, input) => wait(context, principal, input),
+    settle: (principal, input) => settle(context, principal, input),
+    release: (principal, input) => release(context, principal, input),
+    stop: (principal, itemId) => stop(context, principal, itemId),
+    retry: (principal, itemId) => retry(context, principal, itemId),
+    delete: (principal, itemId) => deleteItem(context, principal, itemId),
+  };
 }

@@ -2,15 +2,17 @@ import type { Logger } from "pino";
 import type { Clock } from "../../core/clock.ts";
 import type { Database } from "../../store/database.ts";
 import type { FileStore } from "../../store/files.ts";
-import type { AccountsService } from "./accounts.ts";
-import type { AgentsService } from "./agents.ts";
-import type { CodeArchivesService } from "./code-archives.ts";
-import type { EventsService } from "./events.ts";
-import type { ItemsService } from "./items.ts";
-import type { LogsService } from "./logs.ts";
-import type { ProjectsService } from "./projects.ts";
-import type { QueuesService } from "./queues.ts";
-import type { RunsService } from "./runs.ts";
+import { sweepOnce } from "../sweeps/sweep-once.ts";
+import { type AccountsService, createAccountsService } from "./accounts.ts";
+import { type AgentsService, createAgentsService } from "./agents.ts";
+import { type CodeArchivesService, createCodeArchivesService } from "./code-archives.ts";
+import { createServiceContext } from "./context.ts";
+import { createEventsService, type EventsService } from "./events.ts";
+import { createItemsService, type ItemsService } from "./items.ts";
+import { createLogsService, type LogsService } from "./logs.ts";
+import { createProjectsService, type ProjectsService } from "./projects.ts";
+import { createQueuesService, type QueuesService } from "./queues.ts";
+import { createRunsService, type RunsService } from "./runs.ts";
 
 export interface ServiceDeps {
   readonly database: Database;
@@ -54,4 +56,42 @@ export interface Services {
   /** Starts sweeping once a second on the clock; stop by close(). */
   startSweeps(): void;
   close(): Promise<void>;
+}
+
+/** Between two rounds of sweeping, in milliseconds. */
+const SWEEP_EVERY_MS = 1_000;
+
+export function createServices(deps: ServiceDeps): Services {
+  const context = createServiceContext(deps);
+  const { clock, logger } = context;
+  const closed = new AbortController();
+  let sweeping: Promise<void> | undefined;
+
+  async function sweepUntilClosed(): Promise<void> {
+    while (!closed.signal.aborted) {
+      // A database that is away for a while must not end the sweeping for good.
+      await sweepOnce(context).catch((error: unknown) => logger.error({ err: error }, "a sweep failed"));
+      await clock.sleep(SWEEP_EVERY_MS, closed.signal).catch(() => {});
+    }
+  }
+
+  return {
+    accounts: createAccountsService(context),
+    projects: createProjectsService(context),
+    queues: createQueuesService(context),
+    items: createItemsService(context),
+    logs: createLogsService(context),
+    agents: createAgentsService(context),
+    runs: createRunsService(context),
+    events: createEventsService(context),
+    codeArchives: createCodeArchivesService(context),
+    sweep: () => sweepOnce(context),
+    startSweeps() {
+      sweeping ??= sweepUntilClosed();
+    },
+    async close() {
+      closed.abort();
+      await sweeping;
+    },
+  };
 }

@@ -1,0 +1,66 @@
+import { SlipwayError } from "../../../core/errors/slipway-error.ts";
+import { isSettled } from "../../../core/item-states.ts";
+import type { Tx } from "../../../store/database.ts";
+import { findItem } from "../../../store/item-queries.ts";
+import { changeItem, deleteSettledItem } from "../../../store/items.ts";
+import type { ItemRecord } from "../../../store/records.ts";
+import { setRunOfItem } from "../../../store/runs.ts";
+import type { ServiceContext } from "../context.ts";
+import { logDirectory } from "../logs.ts";
+import type { Principal } from "../principal.ts";
+import { afterSettle, changeableItem, settled } from "./shared.ts";
+
+/** A person wants it to end: at once while it waits; else its agent, or its training code, is told. Asking twice is fine. */
+export async function stop(context: ServiceContext, principal: Principal, itemId: string): Promise<ItemRecord> {
+  const { database, clock } = context;
+  await changeableItem(database.kysely, principal, itemId, "stop items");
+  return database.transaction(clock, (tx) => stopInside(tx, itemId, principal.username));
+}
+
+export async function stopInside(tx: Tx, itemId: string, by: string): Promise<ItemRecord> {
+  const ended = await endPending(tx, itemId, { cause: "stopped", message: `Stopped by ${by}`, by });
+  if (ended) return ended;
+  const asked = await changeItem(
+    tx,
+    { id: itemId, states: ["LEASED", "CLAIMED"], stopRequested: false },
+    { stopRequestedBy: by },
+    { kind: "stop_requested", actor: `user:${by}`, message: `${by} asked for a stop` },
+  );
+  if (asked) await setRunOfItem(tx.kysely, itemId, { stopped: 1 }, ["pending", "running"]);
+  const item = asked ?? (await findItem(tx.kysely, itemId));
+  if (!item) throw new SlipwayError("ITEM_NOT_FOUND", { values: { item: itemId } });
+  if (isSettled(item.state)) throw new SlipwayError("ITEM_SETTLED", { values: { item: item.runId } });
+  return item;
+}
+
+/** Ends an item that waits; undefined if it does not wait (any more). */
+export async function endPending(
+  tx: Tx,
+  itemId: string,
+  end: { readonly cause: "stopped" | "deleted"; readonly message: string; readonly by: string },
+): Promise<ItemRecord | undefined> {
+  const item = await changeItem(
+    tx,
+    { id: itemId, states: ["PENDING"] },
+    { ...settled("STOPPED", { cause: end.cause, message: end.message }), stopRequestedBy: end.by },
+    { kind: "settled", actor: `user:${end.by}`, message: end.message },
+  );
+  if (item) await afterSettle(tx, item);
+  return item;
+}
+
+/** PENDING: stopped, cause deleted, and kept. Settled: forgotten with its timeline and logs. */
+export async function deleteItem(context: ServiceContext, principal: Principal, itemId: string): Promise<void> {
+  const { database, clock, files } = context;
+  const item = await changeableItem(database.kysely, principal, itemId, "delete items");
+  const by = principal.username;
+  const forgotten = await database.transaction(clock, async (tx) => {
+    if (await endPending(tx, item.id, { cause: "deleted", message: `Deleted by ${by}`, by })) return false;
+    if (!(await deleteSettledItem(tx.kysely, item.id)))
+      throw new SlipwayError("ITEM_IN_FLIGHT", { values: { item: item.runId }, hint: "Stop it first." });
+    const data = { runId: item.runId, change: "forgotten" };
+    tx.event({ entityId: item.queueEntityId, kind: "item", subject: item.id, queueId: item.queueId, data });
+    return true;
+  });
+  if (forgotten) await files.remove(logDirectory(item.id));
+}

@@ -1,0 +1,83 @@
+import { findAgent, markSilentAgents } from "../../store/agents.ts";
+import { forgetEvents } from "../../store/events.ts";
+import { itemsWithLeaseOver, plainItemsWithRuns } from "../../store/item-queries.ts";
+import { changeItem } from "../../store/items.ts";
+import type { ItemRecord } from "../../store/records.ts";
+import type { ServiceContext } from "../services/context.ts";
+import { concludePlain } from "../services/items/plain.ts";
+import { LET_GO, stopIfAsked } from "../services/items/shared.ts";
+
+/** One round of everything that goes by time. Several server processes may sweep at once: each change is guarded. */
+export async function sweepOnce(context: ServiceContext): Promise<void> {
+  const { database, clock } = context;
+  for (const item of await itemsWithLeaseOver(database.kysely, clock.now())) await expireLease(context, item);
+  await concludePlainItems(context);
+  await noticeSilentAgents(context);
+  await forgetEvents(database.kysely, clock.now() - context.limits.eventRetentionMs);
+}
+
+/**
+ * A lease has run out. LEASED goes back to the queue: nothing of it can be running that the next agent would not find by its
+ * name. CLAIMED stays as it is, and any agent of the queue may adopt it.
+ */
+async function expireLease({ database, clock }: ServiceContext, item: ItemRecord): Promise<void> {
+  await database.transaction(clock, async (tx) => {
+    const agent = item.agentId === null ? undefined : await findAgent(tx.kysely, item.agentId);
+    const message = `The lease of agent ${agent?.name ?? "unnamed"} has run out`;
+    const guard = { id: item.id, fencingToken: item.fencingToken, leaseOverAt: tx.now };
+    const entry = { kind: "lease_expired", actor: "server", message };
+    const back = { ...LET_GO, state: "PENDING", phase: "queued" } as const;
+    const pending = await changeItem(tx, { ...guard, states: ["LEASED"] }, back, entry);
+    if (pending) {
+      await stopIfAsked(tx, pending);
+      return;
+    }
+    // The time its lease ran out is kept: it tells which orphan has waited longest.
+    const orphan = { raiseToken: true, agentId: null };
+    const left = await changeItem(tx, { ...guard, states: ["CLAIMED"], plain: false }, orphan, entry);
+    if (left) tx.wakeQueue(left.queueId);
+  });
+}
+
+/** Plain agents never tell how a job ended: its run does, by its end or by its silence. */
+async function concludePlainItems({ database, clock, limits }: ServiceContext): Promise<void> {
+  for (const { item, run } of await plainItemsWithRuns(database.kysely)) {
+    const end = plainEnd(item, run, clock.now(), limits);
+    if (end) await database.transaction(clock, (tx) => concludePlain(tx, item, end));
+  }
+}
+
+function plainEnd(
+  item: ItemRecord,
+  run: { state: string; exitCode: number | null; heartbeatAt: number | null } | null,
+  now: number,
+  limits: ServiceContext["limits"],
+): { ok: boolean; message: string; lost?: boolean } | undefined {
+  if (run?.state === "finished") return { ok: true, message: "The run has finished" };
+  if (run !== null && ["failed", "crashed", "killed"].includes(run.state)) {
+    const how = run.exitCode === null ? `is ${run.state}` : `ended with exit code ${run.exitCode}`;
+    return { ok: false, message: `The run ${how}` };
+  }
+  if (run !== null && run.heartbeatAt !== null) {
+    const silent = now - run.heartbeatAt;
+    if (silent < limits.plainRunSilenceMs) return undefined;
+    return { ok: false, lost: true, message: `The run was not heard of for ${Math.round(silent / 60_000)} minutes` };
+  }
+  const waited = now - (item.claimedAt ?? now);
+  if (waited < limits.plainRunStartMs) return undefined;
+  return { ok: false, lost: true, message: `The run did not begin within ${Math.round(waited / 60_000)} minutes` };
+}
+
+async function noticeSilentAgents({ database, clock, limits, logger }: ServiceContext): Promise<void> {
+  await database.transaction(clock, async (tx) => {
+    for (const agent of await markSilentAgents(tx.kysely, tx.now - limits.agentAliveMs)) {
+      logger.warn({ agent: agent.name }, "an agent has fallen silent");
+      tx.event({
+        entityId: agent.entityId,
+        kind: "agent",
+        subject: agent.id,
+        data: { name: agent.name, status: "SILENT" },
+      });
+    }
+  });
+}
