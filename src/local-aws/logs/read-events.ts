@@ -1,7 +1,7 @@
 import type { JsonObject } from "../../core/json.ts";
 import { compileFilterPattern } from "./filter-pattern.ts";
 import { comparePositions, type LogPosition, type LogStore, type LogStream, type StoredLogEvent } from "./log-store.ts";
-import { GROUP_NAME, invalidParameter, readParameters, STREAM_NAME } from "./parameters.ts";
+import { invalidParameter, readParameters, STREAM_NAME } from "./parameters.ts";
 
 /** One answer carries at most 1 MB, counted as the message's bytes plus 26 each (API reference, quotas). */
 const MAX_ANSWER_BYTES = 1024 * 1024;
@@ -126,9 +126,6 @@ export function filterLogEvents(store: LogStore, group: string, findStream: Find
       : {}),
   };
 }
-
-/** The rule of a group's name, for those who look one up. */
-export const groupRule = GROUP_NAME;
 
 const START: LogPosition = { timestamp: 0, ordinal: 0 };
 

@@ -1,6 +1,8 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { access, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ResolvedImage } from "../ecr/image-store.ts";
@@ -74,6 +76,13 @@ async function start(kind: "bubblewrap" | "unshare", given: ContainerSpec): Prom
   return container;
 }
 
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 async function lines(container: RunningContainer): Promise<string[]> {
   const found: string[] = [];
   for await (const { text } of container.output()) found.push(text);
@@ -137,6 +146,49 @@ describe.each(["bubblewrap", "unshare"] as const)("%s", (kind) => {
     expect(await lines(container)).toEqual(["refused", "data"]);
   });
 });
+
+test.each(["bubblewrap", "unshare"] as const)(
+  "%s: an image with a root of its own sees nothing of the machine's files",
+  async (kind) => {
+    const root = join(directory, `root-${kind}`);
+    // The smallest root there is here: a shell and the libraries it names.
+    const { stdout } = await promisify(execFile)("ldd", ["/bin/sh"]);
+    const libraries = stdout.match(/\/\S+/g) ?? [];
+    for (const file of ["/bin/sh", ...libraries]) {
+      await mkdir(join(root, dirname(file)), { recursive: true });
+      await copyFile(file, join(root, file));
+    }
+    await mkdir(join(root, "work"));
+    const own = createProcessRuntime({
+      images: { unpack: async () => root },
+      logger,
+      searchPath: SEARCH_PATH,
+      hidden: [],
+      sandbox: kind,
+    });
+    const given = await spec("", {
+      image: {
+        ...image(),
+        labels: {},
+        config: {
+          Entrypoint: ["/bin/sh", "-c", 'echo "$PWD $HOME $0"; echo /*; echo m > /opt/ml/m; echo x > /work/x'],
+          WorkingDir: "/work",
+        },
+      },
+    });
+    const { entrypoint: _none, ...withoutEntrypoint } = given;
+    const container = await own.start(withoutEntrypoint);
+    started.push(container);
+    const output = await lines(container);
+    expect(output[0]).toBe("/work /root train");
+    const seen = new Set(output[1]!.split(" "));
+    for (const name of ["/home", "/root", "/usr", "/var"])
+      expect(seen.has(name) && !(await exists(join(root, name)))).toBe(false);
+    expect(await container.wait()).toEqual({ exitCode: 0 });
+    expect(await readFile(join(given.mlDir, "m"), "utf8")).toBe("m\n");
+    expect(await exists(join(root, "work/x"))).toBe(false);
+  },
+);
 
 test("a program that is not there ends with 127 and says so", async () => {
   const container = await start("bubblewrap", await spec("", { entrypoint: ["no-such-program"] }));

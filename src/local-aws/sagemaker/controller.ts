@@ -1,7 +1,8 @@
 import { mkdir, readdir } from "node:fs/promises";
 import type { FinalMetric, TrainingJob } from "./job-store.ts";
 import { STATUS_MESSAGES } from "./status-messages.ts";
-import { type RunControl, removeJobDirectory, runTrainingJob, type TrainingDeps } from "./training-run.ts";
+import type { RunControl, TrainingDeps } from "./training-deps.ts";
+import { removeJobDirectory, runTrainingJob } from "./training-run.ts";
 
 /** Runs the training jobs of this local AWS. */
 export interface TrainingController {

@@ -69,7 +69,7 @@ print(json.dumps(dict(
     arn=arn, status=job["TrainingJobStatus"], metrics=[(m["MetricName"], m["Value"]) for m in job["FinalMetricDataList"]],
     stream=streams[0]["logStreamName"], lines=[e["message"] for e in events], tags=sm.list_tags(ResourceArn=arn)["Tags"],
     listed=[s["TrainingJobName"] for s in sm.list_training_jobs(NameContains="BOTO", StatusEquals="Completed")["TrainingJobSummaries"]],
-    others=sm.list_training_jobs(CreationTimeAfter=job["CreationTime"])["TrainingJobSummaries"],
+    others=sm.list_training_jobs(StatusEquals="Failed", LastModifiedTimeAfter=job["CreationTime"])["TrainingJobSummaries"],
     model=s3.head_object(Bucket="${aws.environment.bucket}", Key="out/by-boto3/output/model.tar.gz")["ContentLength"] > 0,
 )))
 `);
