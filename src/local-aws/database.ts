@@ -12,8 +12,8 @@ export function openDatabase(dir: string): Database {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const db = new Libsql(join(dir, "local-aws.db"));
   try {
-    db.pragma("locking_mode = EXCLUSIVE");
     db.pragma("journal_mode = WAL");
+    db.pragma("locking_mode = EXCLUSIVE");
     db.pragma("synchronous = FULL");
     db.pragma("foreign_keys = ON");
     // In exclusive mode the lock is taken by the first write.
@@ -27,6 +27,18 @@ export function openDatabase(dir: string): Database {
     throw error;
   }
   return db;
+}
+
+/**
+ * Closes the database and gives up its lock at once. Closing alone would keep it for as long as a prepared statement waits for
+ * the garbage collector; libsql lets go of it where the write-ahead log is left first, which also leaves one whole file.
+ */
+export function closeDatabase(db: Database): void {
+  db.pragma("journal_mode = DELETE");
+  db.pragma("locking_mode = NORMAL");
+  // The lock goes with the next access.
+  db.exec("UPDATE settings SET value = value WHERE name = 'opened'");
+  db.close();
 }
 
 function isBusy(error: unknown): boolean {

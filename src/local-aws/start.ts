@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Logger, pino } from "pino";
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { LocalAwsConfig } from "./config.ts";
-import { openDatabase } from "./database.ts";
+import { closeDatabase, openDatabase } from "./database.ts";
 import { createEcr } from "./ecr/ecr.ts";
 import { createRegistryRoutes } from "./ecr/registry/routes.ts";
 import { createEcrService } from "./ecr/service.ts";
@@ -60,7 +60,7 @@ export async function startLocalAws(
     await gateway?.close();
     for (const service of services) await service.close?.();
     await rm(runFile, { force: true });
-    db.close();
+    closeDatabase(db);
   };
   try {
     const parts = createParts(context, config);
