@@ -200,8 +200,9 @@ function bytesOf(body: ObjectBody): AsyncIterable<Buffer> {
   return body instanceof Readable ? body : createReadStream(body.file, { highWaterMark: 256 * 1024 });
 }
 
-/** Keys are up to 1024 bytes of UTF-8. Throws KeyTooLongError. */
+/** Keys are up to 1024 bytes of UTF-8. A NUL, which the database could not give back, is refused. Throws KeyTooLongError, InvalidURI. */
 export function checkKey(key: string): void {
+  if (key.includes("\u0000")) throw new AwsError("InvalidURI", "Couldn't parse the specified URI.", 400, { URI: key });
   const bytes = Buffer.byteLength(key, "utf8");
   if (bytes <= 1024) return;
   throw new AwsError("KeyTooLongError", "Your key is too long", 400, { Size: String(bytes), MaxSizeAllowed: "1024" });
