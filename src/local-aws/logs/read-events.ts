@@ -7,9 +7,8 @@ import { invalidParameter, readParameters, STREAM_NAME } from "./parameters.ts";
 const MAX_ANSWER_BYTES = 1024 * 1024;
 const MAX_EVENTS = 10_000;
 
-/** Finds a group by `logGroupName` or `logGroupIdentifier` (a name or an ARN). Throws ResourceNotFoundException. */
-export type FindGroup = (input: JsonObject) => string;
-export type FindStream = (group: string, name: string) => LogStream;
+/** Finds a stream of a group. Throws ResourceNotFoundException. */
+type FindStream = (group: string, name: string) => LogStream;
 
 /**
  * GetLogEvents. Without a token the latest events (or the first, with startFromHead), always in the order of time. The forward token
