@@ -122,6 +122,7 @@ describe.concurrent("the agent is killed", () => {
     const doomed = await startAgent(point, point);
     expect(await doomed.end("SIGCONT"), doomed.output()).toBeNull();
     const next = await startAgent(point);
+    await until("the next agent", async () => (/agent \S+ serves/.test(next.output()) ? true : undefined), next);
     await expectOnce(id, await world.settled(id, 90_000));
     expect(await next.end("SIGTERM"), next.output()).toBe(0);
   });
