@@ -1,5 +1,6 @@
 import { backoffDelay } from "../client/backoff.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
+import type { SubmissionPlan } from "../core/submission-plan.ts";
 import { type HeldItem, Interrupted } from "./held-item.ts";
 import { ensureImage } from "./image.ts";
 import type { JobDeps } from "./job-deps.ts";
@@ -61,17 +62,21 @@ async function toSubmission(deps: JobDeps, held: HeldItem, at: (step: string) =>
     return plan.trainingJobName;
   }
   held.check();
-  await deps.controlPlane.report(held, {
-    phase: "planning",
-    message: `Taken from queue ${lease.queueName}; it will be training job ${plan.trainingJobName}`,
-  });
-  deps.pass("plan-reported");
-  held.check();
+  const reported = reportPlan(deps, held, plan);
+  // A look at a registry changes nothing, so it need not wait for the report: it is the way of most jobs.
+  if (plan.image.kind === "build") await reported;
   at(plan.image.kind === "build" ? "building the image" : "looking for the image");
-  const imageUri = await ensureImage(deps, held, plan);
+  const [imageUri] = await Promise.all([ensureImage(deps, held, plan), reported]);
   held.check();
   at("submitting the training job");
   return submit(deps, held, plan, imageUri);
+}
+
+async function reportPlan(deps: JobDeps, held: HeldItem, plan: SubmissionPlan): Promise<void> {
+  const message = `Taken from queue ${held.lease.queueName}; it will be training job ${plan.trainingJobName}`;
+  await deps.controlPlane.report(held, { phase: "planning", message });
+  deps.pass("plan-reported");
+  held.check();
 }
 
 async function followAdopted(deps: JobDeps, held: HeldItem): Promise<string> {
