@@ -65,6 +65,9 @@ describe("checkQueue", () => {
   });
 
   it("throws what a server answers", () => {
+    expect(() => requireValidQueue({ resource: "slurm", config: {} })).toThrow(
+      expect.objectContaining({ code: "RESOURCE_UNKNOWN", where: "resource" }),
+    );
     expect(() =>
       requireValidQueue({ resource: "sagemaker", config: { ...body, RoleArn: "<REQUIRED>" }, templateVariables }),
     ).toThrow(expect.objectContaining({ code: "RESOURCE_CONFIG_INVALID", where: "RoleArn" }));

@@ -53,13 +53,15 @@ export function checkQueue(input: {
 }
 
 /**
- * checkQueue for a server that saves: throws TEMPLATE_VARIABLES_INVALID if only the variables are wrong, else RESOURCE_CONFIG_INVALID, with
+ * checkQueue for a server that saves: throws RESOURCE_UNKNOWN, TEMPLATE_VARIABLES_INVALID if only the variables are wrong, else RESOURCE_CONFIG_INVALID, with
  * every problem.
  */
 export function requireValidQueue(input: Parameters<typeof checkQueue>[0]): CheckedQueue {
   const checked = checkQueue(input);
   const { problems } = checked;
   if (problems.length === 0) return checked;
+  if (problems[0]!.path === "resource")
+    throw new SlipwayError("RESOURCE_UNKNOWN", { values: { resource: input.resource }, where: "resource" });
   const onlyVariables = problems.every((problem) => problem.path.startsWith("template_variables"));
   throw new SlipwayError(onlyVariables ? "TEMPLATE_VARIABLES_INVALID" : "RESOURCE_CONFIG_INVALID", {
     values: { count: problems.length },
