@@ -18,4 +18,6 @@ export interface GraphqlContext {
   /** Where the client reached this server, for addresses in answers; without a trailing slash. */
   readonly baseUrl: string;
   readonly version: string;
+  /** The client prints the messages of errors, but not their extensions. */
+  readonly showsMessageOnly: boolean;
 }

@@ -47,7 +47,7 @@ export function createGraphqlEndpoint({ graphqlDepth, graphqlComplexity }: Serve
       result = { errors };
     }
     if (!result.errors) return { status: 200, result };
-    const errors = result.errors.map((error) => clientError(error, context.requestId, context.logger));
+    const errors = result.errors.map((error) => clientError(error, context));
     const away = errors.some(({ extensions }) => extensions.status === 503);
     return { status: away ? 503 : 200, result: { ...result, errors } };
   };

@@ -6,6 +6,9 @@ import { bodyObject } from "./body.ts";
 import type { AppDeps, AppEnv } from "./env.ts";
 import { requestSignal } from "./request-signal.ts";
 
+/** The user agents of the wandb client's Go and Python halves. */
+const WANDB_CLIENT = /^(wandb-core|W&B )/;
+
 /** POST /graphql */
 export function graphqlRoutes(deps: AppDeps): Hono<AppEnv> {
   const { services, runFiles, logger, limits, version, closing } = deps;

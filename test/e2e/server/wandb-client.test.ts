@@ -8,14 +8,10 @@ import { type WandbClient, wandbClient } from "../../support/wandb-client.ts";
 /** The unmodified wandb client against a server in a process of its own. */
 
 const QUEUE_CONFIG = {
-  resource_args: {
-    sagemaker: {
-      RoleArn: "arn:aws:iam::123456789012:role/SlipwaySageMakerExecution",
-      OutputDataConfig: { S3OutputPath: "s3://slipway-123456789012-us-east-1/output" },
-      ResourceConfig: { InstanceType: "{{instance}}", InstanceCount: 1, VolumeSizeInGB: 10 },
-      StoppingCondition: { MaxRuntimeInSeconds: 600 },
-    },
-  },
+  RoleArn: "arn:aws:iam::123456789012:role/SlipwaySageMakerExecution",
+  OutputDataConfig: { S3OutputPath: "s3://slipway-123456789012-us-east-1/output" },
+  ResourceConfig: { InstanceType: "{{instance}}", InstanceCount: 1, VolumeSizeInGB: 10 },
+  StoppingCondition: { MaxRuntimeInSeconds: 600 },
 };
 const TEMPLATE_VARIABLES = {
   instance: { schema: { type: "string", enum: ["ml.m5.large", "ml.m5.xlarge"], default: "ml.m5.large" } },
@@ -70,7 +66,7 @@ interface Item {
   readonly state: string;
   readonly associatedRunId: string | null;
   readonly author: string;
-  readonly runSpec: { readonly resource: string; readonly resource_args: typeof QUEUE_CONFIG.resource_args };
+  readonly runSpec: { readonly resource: string; readonly resource_args: { readonly sagemaker: typeof QUEUE_CONFIG } };
   readonly error: { readonly message: string; readonly stage: string } | null;
   readonly timeline: readonly { readonly kind: string }[];
 }
@@ -108,7 +104,10 @@ print(json.dumps([again.access, again.prioritization_mode, again.type, again.def
   const [access, mode, type, config, variables] = JSON.parse(made.stdout.trim().split("\n").at(-1)!);
   expect([access, mode, type]).toEqual(["PROJECT", "V0", "sagemaker"]);
   expect(config).toEqual(QUEUE_CONFIG);
-  expect(variables).toEqual(TEMPLATE_VARIABLES);
+  expect(variables).toEqual([{ name: "instance", schema: JSON.stringify(TEMPLATE_VARIABLES.instance.schema) }]);
+
+  const wrong = await client.python(make.replace("RoleArn", "RoleArm"));
+  expect(wrong.stderr).toContain("RoleArm");
 
   const second = await client.python(make);
   expect(second.code).not.toBe(0);
