@@ -29,6 +29,7 @@ export function graphqlRoutes(deps: AppDeps): Hono<AppEnv> {
         signal,
         baseUrl: deps.baseUrl ?? new URL(context.req.url).origin,
         version,
+        showsMessageOnly: WANDB_CLIENT.test(context.req.header("user-agent") ?? ""),
       });
       return context.json(result, status, status === 503 ? { "retry-after": "2" } : {});
     } finally {
