@@ -64,6 +64,7 @@ async function uploadOnce(target: UploadTarget, blob: BlobSource): Promise<void>
   const smallest = Number(begun.headers.get("oci-chunk-min-length") ?? 0);
   const piece = Math.max(PIECE, Number.isFinite(smallest) ? smallest : 0);
   let at = 0;
+  let failures = 0;
   while (at < blob.size) {
     const body = await read(blob, at, Math.min(piece, blob.size - at));
     const patch: RegistryRequest = {
@@ -87,20 +88,25 @@ async function uploadOnce(target: UploadTarget, blob: BlobSource): Promise<void>
       await answer.body?.cancel();
       location = locationOf(answer, http, location);
       at += body.length;
+      failures = 0;
       target.progress(at);
       continue;
     }
+    if (answer instanceof SlipwayError && !worthAnotherTry(answer)) throw answer;
     // A refused or broken piece: how far did the registry get?
     if (answer instanceof Response) await answer.body?.cancel();
     const status = await http.send({ method: "GET", url: location, scopes, action, accept: [404] });
     await status.body?.cancel();
     const reached = status.status === 404 ? undefined : reachedBytes(status.headers.get("range"));
-    if (reached === undefined || reached <= at || reached > blob.size) {
+    if (reached !== undefined && reached > at) failures = 0;
+    failures += 1;
+    if (reached === undefined || reached > blob.size || failures >= FAILURES) {
       throw answer instanceof Error ? answer : lost(http, action, "the upload was broken off");
     }
     location = locationOf(status, http, location);
     at = reached;
     target.progress(at);
+    if (failures > 1) await target.clock.sleep(300 * 2 ** failures, target.signal);
   }
   const end = new URL(location);
   end.searchParams.set("digest", blob.digest);
