@@ -28,7 +28,7 @@ export function eventRoutes(deps: Deps): Hono<AppEnv> {
     const viewer = context.get("viewer");
     const { entityName, matches } = await filterOf(deps, viewer, context);
     const from = startOf(context);
-    const { signal, release } = requestSignal(context.req.raw.signal, deps.closing);
+    const { signal, release } = requestSignal(() => context.req.raw.signal, deps.closing);
     const body = readableOf(
       stream(deps, { viewer, apiKey: context.get("apiKey"), entityName, matches, from, signal }),
       release,

@@ -17,7 +17,7 @@ export function graphqlRoutes(deps: AppDeps): Hono<AppEnv> {
   routes.post("/graphql", authenticated(deps), async (context) => {
     const viewer = context.get("viewer");
     const body = await bodyObject(context, { bytes: limits.graphqlBytes, setting: "SLIPWAY_GRAPHQL_MAX_BYTES" });
-    const { signal, release } = requestSignal(context.req.raw.signal, closing);
+    const waiting = requestSignal(() => context.req.raw.signal, closing);
     try {
       const { status, result } = await answer(body, {
         services,
@@ -26,14 +26,16 @@ export function graphqlRoutes(deps: AppDeps): Hono<AppEnv> {
         viewer,
         requestId: context.get("requestId"),
         logger,
-        signal,
+        get signal() {
+          return waiting.signal;
+        },
         baseUrl: deps.baseUrl ?? new URL(context.req.url).origin,
         version,
         showsMessageOnly: WANDB_CLIENT.test(context.req.header("user-agent") ?? ""),
       });
       return context.json(result, status, status === 503 ? { "retry-after": "2" } : {});
     } finally {
-      release();
+      waiting.release();
     }
   });
   return routes;
