@@ -45,7 +45,10 @@ export async function readRequirementsFile(root: string, path: string): Promise<
         /\bfile:/.test(wanted)
       ) {
         usesCode = true;
-      } else if (/^[\w./-]+\.(whl|tar\.gz|zip)(\s|;|$)/.test(wanted) || /^(-f|--find-links)[\s=]+[^h\s]/.test(wanted)) {
+      } else if (
+        /^[\w./-]+\.(whl|tar\.gz|zip)(\s|;|$)/.test(wanted) ||
+        /^(-f|--find-links)[\s=]+(?!https?:)\S/.test(wanted)
+      ) {
         usesCode = true;
       }
     }
