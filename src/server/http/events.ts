@@ -99,9 +99,9 @@ const SUBJECT_TYPES: Readonly<Record<string, GlobalIdType>> = {
 
 function dataOf(event: EventRecord): object {
   const type = SUBJECT_TYPES[event.kind];
-  const { agentId } = event.data;
+  const { agentId, itemId: _own, ...data } = event.data;
   return {
-    ...event.data,
+    ...data,
     ...(typeof agentId === "string" ? { agentId: globalId("LaunchAgent", agentId) } : {}),
     seq: event.seq,
     at: new Date(event.at).toISOString(),
