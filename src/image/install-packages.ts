@@ -33,23 +33,19 @@ const PIP_SETTINGS = /(index-url|find-links|no-index|trusted-host|proxy|constrai
  * Errors: PYTHON_INSTALLER_MISSING, PACKAGE_HAS_NO_WHEEL, PACKAGE_NOT_FOUND, DEPENDENCIES_FAILED.
  */
 export async function installPackages(request: InstallRequest): Promise<void> {
-  const pip = await settingsOfPip(request);
-  if (pip === undefined || !PIP_SETTINGS.test(pip)) {
+  const uv = await runCommand("uv", ["--version"], request.signal === undefined ? {} : { signal: request.signal });
+  if (uv.status === 0 && !PIP_SETTINGS.test((await runPip(request, ["config", "list"])).stdout)) {
     const result = await runUv(request);
-    if (result.status === 0) return;
-    if (result.status !== "missing") throw uvError(request, result);
-    if (pip === undefined) {
-      const values = { command: `${request.python} -m pip`, file: request.requirements };
-      throw new SlipwayError("PYTHON_INSTALLER_MISSING", { values });
-    }
+    if (result.status !== 0) throw uvError(request, result);
+    return;
   }
   const result = await runPip(request, pipArguments(request), request.onLine);
-  if (result.status !== 0) throw await pipError(request, result);
-}
-
-async function settingsOfPip(request: InstallRequest): Promise<string | undefined> {
-  const result = await runPip(request, ["config", "list"]);
-  return result.status === 0 ? result.stdout : undefined;
+  if (result.status === 0) return;
+  if (result.status === "missing" || /No module named '?pip\b/.test(result.stderr)) {
+    const values = { command: `${request.python} -m pip`, file: request.requirements };
+    throw new SlipwayError("PYTHON_INSTALLER_MISSING", { values });
+  }
+  throw await pipError(request, result);
 }
 
 function runPip(request: InstallRequest, args: readonly string[], onLine?: (line: string) => void) {
@@ -108,14 +104,15 @@ async function pipError(request: InstallRequest, result: CommandResult): Promise
 export function wasSkipped(log: string, wanted: string): boolean {
   const [, name = "", version] = /^([\w.-]+?)(?:\[[^\]]*\])?(?:===?([\w.!+]+))?(?:[\s<>=!~;].*)?$/.exec(wanted) ?? [];
   const plain = (text: string) => text.toLowerCase().replace(/[-_.]+/g, "-");
-  const start = `${plain(name)}-${version === undefined ? "" : plain(version)}`;
+  const release = (text: string) => text.toLowerCase().replace(/(?:\.0)+$/, ""); // 4.2 and 4.2.0 are one version
   const reasons =
     /Skipping link: (?:none of the wheel's tags|No (?:sources|binaries) permitted)[^\n]*?: ((?:https?|file):\S+)/g;
   for (const [, url = ""] of log.matchAll(reasons)) {
-    const file = plain(decodeURIComponent(url.replace(/[?#].*$/, "").replace(/^.*\//, "")));
-    if (!file.startsWith(start)) continue;
-    // After the version comes `-tags.whl` or `.tar.gz`; without one in the requirement any version will do.
-    if (version === undefined || /^-(?!\d)|^-\d[\w]*-|^$/.test(file.slice(start.length))) return true;
+    const file = decodeURIComponent(url.replace(/[?#].*$/, "").replace(/^.*\//, ""));
+    // NAME-VERSION-TAGS.whl (no hyphen in NAME), or NAME-VERSION.tar.gz
+    const parts = /^([^-]+)-([^-]+)-.*\.whl$/.exec(file) ?? /^(.+)-([^-]+?)\.(?:tar\.\w+|tgz|zip)$/.exec(file);
+    if (parts === null || plain(parts[1] as string) !== plain(name)) continue;
+    if (version === undefined || release(parts[2] as string) === release(version)) return true;
   }
   return false;
 }
