@@ -36,8 +36,10 @@ export async function basePython(
 /** The version of the interpreter among the paths of a layer. */
 export function pythonIn(paths: readonly string[]): string | undefined {
   for (const path of paths) {
-    const version = /^(?:usr\/local\/|usr\/|opt\/conda\/|opt\/venv\/)bin\/python(3\.\d+)$/.exec(path)?.[1];
-    if (version !== undefined) return version;
+    // The interpreter, or its library where the interpreter is only called python3.
+    const version =
+      /^(?:usr\/local|usr|opt\/conda|opt\/venv)\/(?:bin\/python(3\.\d+)$|lib\/python(3\.\d+)\/os\.py$)/.exec(path);
+    if (version !== null) return version[1] ?? version[2];
   }
   return undefined;
 }
