@@ -185,7 +185,7 @@ function phaseSeconds(item) {
     const next = entries[place + 1];
     if (entry.phase === "settled" || next === undefined) continue;
     spent[entry.phase] = Number(
-      ((spent[entry.phase] ?? 0) + (Date.parse(next.at) - Date.parse(entry.at)) / 1000).toFixed(3),
+      ((spent[entry.phase] ?? 0) + Math.max(0, Date.parse(next.at) - Date.parse(entry.at)) / 1000).toFixed(3),
     );
   }
   return spent;

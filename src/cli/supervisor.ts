@@ -31,6 +31,7 @@ const restartDelayMs = (deaths: number) => Math.min(10_000, 250 * 2 ** deaths);
 export function supervise(options: SupervisedOptions): Supervised {
   let child: ChildProcess | undefined;
   let stopping = false;
+  let endedBeforeReady = false;
   let wasReady = false;
   let deaths = 0;
   let ended: (exitCode: number | null) => void = () => {};
@@ -57,7 +58,10 @@ export function supervise(options: SupervisedOptions): Supervised {
     child.once("exit", (exitCode) => {
       log.end();
       if (stopping) return;
-      if (!wasReady) return ended(exitCode);
+      if (!wasReady) {
+        endedBeforeReady = true;
+        return ended(exitCode);
+      }
       deaths = Date.now() - startedAt > 60_000 ? 0 : deaths + 1;
       options.onRestart?.(exitCode);
       setTimeout(() => stopping || void start(), restartDelayMs(deaths)).unref();
@@ -66,7 +70,10 @@ export function supervise(options: SupervisedOptions): Supervised {
 
   const untilReady = async () => {
     await start();
-    while (!(await options.isReady())) await new Promise((resolve) => setTimeout(resolve, 50));
+    while (!(await options.isReady())) {
+      if (stopping || endedBeforeReady) return endedEarly;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
     wasReady = true;
   };
 
