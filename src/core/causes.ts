@@ -1,4 +1,5 @@
 import type { ItemCause, ItemPhase, ItemState } from "./item-states.ts";
+import { lastWords } from "./last-words.ts";
 
 /** What is known of an item when its state is to be explained. Everything but state and phase may be missing. */
 export interface ItemFacts {
@@ -29,6 +30,8 @@ export interface ItemFacts {
   readonly exitCode?: number | null;
   readonly billableSeconds?: number | null;
   readonly modelArtifacts?: string | null;
+  /** The code's last log lines, oldest first. */
+  readonly lastLogLines?: readonly string[];
 }
 
 /** One sentence on what happened or is happening, and one on what to do about it where there is something to do. */
@@ -128,7 +131,7 @@ const ENDS: Readonly<Record<ItemCause, End>> = {
     ...(facts.modelArtifacts ? { next: `The model is at ${facts.modelArtifacts}` } : {}),
   }),
   code_failed: (facts) => ({
-    summary: `The training code ${facts.exitCode == null ? "failed" : `ended with exit code ${facts.exitCode}`}${because(lastLine(withoutWrapping(facts.failureReason)) || facts.message)}`,
+    summary: `The training code ${facts.exitCode == null ? "failed" : `ended with exit code ${facts.exitCode}`}${because(whatTheCodeSaid(facts))}`,
     next:
       facts.exitCode === 137
         ? "Exit code 137 is a kill, mostly for lack of memory: try a larger instance type."
@@ -224,6 +227,14 @@ function sentence(text: string): string {
 /** SageMaker puts `AlgorithmError: ` before and `, exit code: N` behind what the failure file holds. */
 function withoutWrapping(reason: string | null | undefined): string {
   return (reason ?? "").replace(/^AlgorithmError:\s*,?\s*/, "").replace(/,?\s*exit code: \d+\s*$/, "");
+}
+
+/** Its failure file first: it was written for this. Then its log. Not the wrapping alone: that the exit code says already. */
+function whatTheCodeSaid(facts: ItemFacts): string | undefined {
+  const fromFile = lastLine(withoutWrapping(facts.failureReason));
+  return (
+    fromFile || lastWords(facts.lastLogLines ?? []) || (facts.failureReason ? undefined : (facts.message ?? undefined))
+  );
 }
 
 function lastLine(text: string): string {

@@ -51,6 +51,11 @@ const builder = z.strictObject(
       .enum(["linux/amd64", "linux/arm64"])
       .optional()
       .describe("The platform of built images. Left out: linux/amd64."),
+    // YAML reads a bare 3.10 as the number 3.1: only a text is taken.
+    python: text()
+      .regex(/^3\.\d+$/, 'is not a Python version in quotes, such as "3.11"')
+      .optional()
+      .describe('The Python version in the base image, in quotes ("3.11"). Left out: read from the image.'),
     destination: text()
       .optional()
       .describe("Where built images go, if not to registry: the URI or ARN of an ECR repository."),

@@ -14,6 +14,8 @@ export interface BuilderConfig {
   /** A base image, or `host` (an image of the code alone, which only a local runtime can run). */
   readonly base?: string;
   readonly platform?: "linux/amd64" | "linux/arm64";
+  /** The Python version in the base image, `3.11`, where the image itself does not tell. */
+  readonly python?: string;
   /** Where built images go, if not to `registry`. */
   readonly destination?: EcrRepository;
   readonly kaniko?: JsonObject;
@@ -60,7 +62,9 @@ export function parseLaunchConfig(text: string, fileName: string): LaunchConfig 
   const destination = readRepository(file.builder?.destination, ["builder", "destination"], document, problems);
   const builder = file.builder;
   const kaniko = Object.fromEntries(
-    Object.entries(builder ?? {}).filter(([key]) => !["type", "base", "platform", "destination"].includes(key)),
+    Object.entries(builder ?? {}).filter(
+      ([key]) => !["type", "base", "platform", "python", "destination"].includes(key),
+    ),
   ) as JsonObject;
   if (problems.length > 0) throw invalid(fileName, problems);
   const environment = file.environment;
@@ -81,6 +85,7 @@ export function parseLaunchConfig(text: string, fileName: string): LaunchConfig 
       type: builder?.type ?? "layer",
       ...(builder?.base === undefined ? {} : { base: builder.base }),
       ...(builder?.platform === undefined ? {} : { platform: builder.platform }),
+      ...(builder?.python === undefined ? {} : { python: builder.python }),
       ...(destination === undefined ? {} : { destination }),
       ...(Object.keys(kaniko).length === 0 ? {} : { kaniko }),
     },

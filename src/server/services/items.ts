@@ -23,6 +23,7 @@ import { push, retry } from "./items/push.ts";
 import { acknowledge, report, settle, wait } from "./items/report.ts";
 import { visibleAgent, visibleItem } from "./items/shared.ts";
 import { deleteItem, stop } from "./items/stop.ts";
+import { logTail } from "./logs.ts";
 import type { Principal } from "./principal.ts";
 
 /** Names a lease: what an agent must hold to speak for an item. */
@@ -204,6 +205,8 @@ export interface ItemsService {
   delete(principal: Principal, itemId: string): Promise<void>;
 }
 
+/** Enough for a traceback. */
+const EXPLAINED_LINES = 60;
 const PAGE = 50;
 const MAX_PAGE = 500;
 const TIMELINE_PAGE = 200;
@@ -215,6 +218,12 @@ export function createItemsService(context: ServiceContext): ItemsService {
 
   async function position(item: ItemRecord): Promise<number | null> {
     return item.state === "PENDING" ? countBefore(kysely, item) : null;
+  }
+
+  /** What the code of the last attempt said before it ended; the build's words are in the message already. */
+  async function lastLines(item: ItemRecord): Promise<readonly string[]> {
+    const lines = await logTail(context, { itemId: item.id, attempt: item.attempt }, EXPLAINED_LINES);
+    return lines.filter((line) => line.node !== "build").map((line) => line.text);
   }
 
   return {
@@ -284,6 +293,7 @@ export function createItemsService(context: ServiceContext): ItemsService {
         exitCode: training?.exitCode ?? null,
         billableSeconds: training?.billableSeconds ?? null,
         modelArtifacts: training?.modelArtifacts ?? null,
+        ...(item.state === "FAILED" ? { lastLogLines: await lastLines(item) } : {}),
       });
     },
 

@@ -1,6 +1,7 @@
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import { isSettled } from "../../core/item-states.ts";
 import type { Tx } from "../../store/database.ts";
+import type { FileStore } from "../../store/files.ts";
 import { randomText } from "../../store/ids.ts";
 import { reserveLogLines } from "../../store/items.ts";
 import {
@@ -125,18 +126,6 @@ export function createLogsService(context: ServiceContext): LogsService {
     return cursors;
   }
 
-  async function linesOf(chunk: LogChunk): Promise<LogLineRecord[]> {
-    const bytes = await files.read(chunk.file, chunk.byteOffset, chunk.byteLength);
-    return bytes
-      .toString("utf8")
-      .trimEnd()
-      .split("\n")
-      .map((line, place) => {
-        const [at, text] = JSON.parse(line) as [number, string];
-        return { index: chunk.firstIndex + place, node: chunk.node, attempt: chunk.attempt, at, text };
-      });
-  }
-
   return {
     async append(principal, { lease, streams }) {
       await changeableItem(kysely, principal, lease.itemId, "speak for its items");
@@ -162,7 +151,9 @@ export function createLogsService(context: ServiceContext): LogsService {
         for (const chunk of chunks) {
           if (lines.length >= first) break;
           const after = next;
-          const fresh = (await linesOf(chunk)).filter((line) => line.index > after).slice(0, first - lines.length);
+          const fresh = (await linesOf(files, chunk))
+            .filter((line) => line.index > after)
+            .slice(0, first - lines.length);
           lines.push(...fresh);
           next = fresh.at(-1)?.index ?? next;
         }
@@ -174,20 +165,8 @@ export function createLogsService(context: ServiceContext): LogsService {
     async tail(principal, itemId, page) {
       const item = await visibleItem(kysely, principal, itemId);
       const last = Math.min(Math.max(page.last, 0), MAX_PAGE);
-      const filter = { itemId: item.id, node: page.node ?? null, attempt: page.attempt ?? null };
-      let lines: LogLineRecord[] = [];
-      let before = Number.MAX_SAFE_INTEGER;
-      while (lines.length < last) {
-        const chunks = await listLogChunks(kysely, { ...filter, before, limit: CHUNKS_PER_LOOK });
-        for (const chunk of chunks) {
-          if (lines.length >= last) break;
-          lines = [...(await linesOf(chunk)), ...lines];
-          before = chunk.firstIndex;
-        }
-        if (chunks.length < CHUNKS_PER_LOOK) break;
-      }
-      const shown = lines.slice(Math.max(0, lines.length - last));
-      return { lines: shown, next: shown.at(-1)?.index ?? -1, complete: isSettled(item.state) };
+      const lines = await logTail(context, { itemId: item.id, node: page.node, attempt: page.attempt }, last);
+      return { lines, next: lines.at(-1)?.index ?? -1, complete: isSettled(item.state) };
     },
   };
 }
@@ -208,4 +187,37 @@ function checkStreams(streams: readonly LogStreamAppend[]): void {
     if (stream.lines.length > 0 && stream.to === stream.from)
       refuse("new lines need a new cursor", `streams[${place}].to`);
   }
+}
+
+/** The last lines of an item, oldest first. */
+export async function logTail(
+  { database, files }: Pick<ServiceContext, "database" | "files">,
+  of: LogFilter & { readonly itemId: string },
+  last: number,
+): Promise<readonly LogLineRecord[]> {
+  const filter = { itemId: of.itemId, node: of.node ?? null, attempt: of.attempt ?? null };
+  let lines: LogLineRecord[] = [];
+  let before = Number.MAX_SAFE_INTEGER;
+  while (lines.length < last) {
+    const chunks = await listLogChunks(database.kysely, { ...filter, before, limit: CHUNKS_PER_LOOK });
+    for (const chunk of chunks) {
+      if (lines.length >= last) break;
+      lines = [...(await linesOf(files, chunk)), ...lines];
+      before = chunk.firstIndex;
+    }
+    if (chunks.length < CHUNKS_PER_LOOK) break;
+  }
+  return lines.slice(Math.max(0, lines.length - last));
+}
+
+async function linesOf(files: FileStore, chunk: LogChunk): Promise<LogLineRecord[]> {
+  const bytes = await files.read(chunk.file, chunk.byteOffset, chunk.byteLength);
+  return bytes
+    .toString("utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line, place) => {
+      const [at, text] = JSON.parse(line) as [number, string];
+      return { index: chunk.firstIndex + place, node: chunk.node, attempt: chunk.attempt, at, text };
+    });
 }
