@@ -64,8 +64,6 @@ export async function showItem(client: Client, id: string): Promise<ShownItem> {
 
 /** Follows an item on the terminal. Gives the exit code: the job's own; 1 if it failed without one; 130 if it was stopped. */
 export async function followItem(session: Session, id: string, { json }: { json: boolean }): Promise<number> {
-  let phaseAt: number | undefined;
-  let phase = "";
   const item = await follow(
     session.client,
     id,
@@ -74,28 +72,34 @@ export async function followItem(session: Session, id: string, { json }: { json:
           entry: (entry) => console.log(JSON.stringify({ type: "timeline", ...entry })),
           line: (line) => console.log(JSON.stringify({ type: "log", ...line })),
         }
-      : {
-          entry: (entry) => {
-            const at = Date.parse(entry.at);
-            const took =
-              phaseAt === undefined || entry.phase === phase
-                ? ""
-                : colors.dim(` (${phase} took ${duration(at - phaseAt)})`);
-            if (entry.phase !== null && entry.phase !== phase) {
-              phase = entry.phase;
-              phaseAt = at;
-            }
-            const text = entry.message ?? entry.phase ?? entry.kind;
-            console.error(
-              `${colors.dim(entry.at.slice(11, 23))} ${colors.cyan((entry.phase ?? entry.kind).padEnd(11))} ${text}${took}`,
-            );
-          },
-          line: (line) => console.log(`${colors.dim(`${line.node} |`)} ${line.text}`),
-        },
+      : { entry: phasePrinter(), line: printLine },
   );
   if (json) console.log(JSON.stringify({ type: "item", ...item }));
   else printEnd(item);
   return exitCodeOf(item);
+}
+
+/** Prints timeline entries (to stderr, so that the log alone can be piped) with the time that each phase took. */
+export function phasePrinter(): NonNullable<FollowHandlers["entry"]> {
+  let phase = "";
+  let since = 0;
+  return (entry) => {
+    const at = Date.parse(entry.at);
+    let took = "";
+    if (entry.phase !== null && entry.phase !== phase) {
+      if (phase !== "") took = colors.dim(` (${phase} took ${duration(Math.max(0, at - since))})`);
+      phase = entry.phase;
+      since = at;
+    }
+    const text = entry.message ?? entry.kind;
+    console.error(
+      `${colors.dim(entry.at.slice(11, 23))} ${colors.cyan((entry.phase ?? entry.kind).padEnd(11))} ${text}${took}`,
+    );
+  };
+}
+
+export function printLine(line: { readonly node: string; readonly text: string }): void {
+  console.log(`${colors.dim(`${line.node} |`)} ${line.text}`);
 }
 
 /** 0 for FINISHED; for FAILED the training code's own exit code where there is one, else 1; 130 for STOPPED. */

@@ -1,6 +1,5 @@
-import colors from "picocolors";
 import { ItemLogsDocument, type ItemLogsQuery, ItemLogTailDocument } from "../client/generated/operations.ts";
-import { follow, showItem } from "./follow.ts";
+import { follow, phasePrinter, printLine, showItem } from "./follow.ts";
 import type { Session } from "./session.ts";
 
 interface Line {
@@ -22,10 +21,10 @@ export async function printLogs(
     if (options.node !== undefined && line.node !== options.node) return;
     if (options.json)
       console.log(JSON.stringify({ node: line.node, attempt: line.attempt, at: line.at, text: line.text }));
-    else console.log(`${colors.dim(`${line.node} |`)} ${line.text}`);
+    else printLine(line);
   };
   if (options.follow) {
-    await follow(session.client, item.id, { line: print });
+    await follow(session.client, item.id, options.json ? { line: print } : { line: print, entry: phasePrinter() });
     return;
   }
   if (options.tail !== undefined) {

@@ -165,7 +165,8 @@ export function createLogsService(context: ServiceContext): LogsService {
     async tail(principal, itemId, page) {
       const item = await visibleItem(kysely, principal, itemId);
       const last = Math.min(Math.max(page.last, 0), MAX_PAGE);
-      const lines = await logTail(context, { itemId: item.id, node: page.node, attempt: page.attempt }, last);
+      const of = { itemId: item.id, node: page.node ?? null, attempt: page.attempt ?? null };
+      const lines = await logTail(context, of, last);
       return { lines, next: lines.at(-1)?.index ?? -1, complete: isSettled(item.state) };
     },
   };
