@@ -57,6 +57,7 @@ export async function printItem(session: Session, id: string, json: boolean): Pr
   );
   console.log(item.explanation.summary);
   if (item.explanation.next) console.log(`${colors.dim("next")} ${item.explanation.next}`);
+  if (item.error?.code) console.log(`${colors.dim("code")} ${item.error.code}`);
   const { training } = item;
   if (training) {
     const facts = [
