@@ -389,7 +389,7 @@ export type ItemQueryVariables = Exact<{
 }>;
 
 
-export type ItemQuery = { readonly runQueueItem: { readonly id: string, readonly state: RunQueueItemState, readonly runId: string, readonly name: string | null, readonly entityName: string, readonly projectName: string, readonly author: string | null, readonly priority: number, readonly position: number | null, readonly attempt: number, readonly phase: ItemPhase, readonly phaseSince: string, readonly waitingReason: string | null, readonly waitUntil: string | null, readonly cause: ItemCause | null, readonly message: string | null, readonly createdAt: string, readonly leasedAt: string | null, readonly claimedAt: string | null, readonly settledAt: string | null, readonly stopRequested: boolean, readonly stopRequestedBy: string | null, readonly retryOf: string | null, readonly retriedAs: string | null, readonly runSpec: unknown, readonly leaseExpiresAt: string | null, readonly warnings: ReadonlyArray<string>, readonly queue: { readonly id: string, readonly name: string, readonly entityName: string }, readonly agent: { readonly id: string, readonly name: string } | null, readonly training: { readonly name: string, readonly status: string | null, readonly secondaryStatus: string | null, readonly exitCode: number | null, readonly billableSeconds: number | null, readonly modelArtifacts: string | null, readonly arn: string | null, readonly statusMessage: string | null, readonly failureReason: string | null, readonly trainingSeconds: number | null, readonly finalMetrics: unknown, readonly request: unknown, readonly imageUri: string | null, readonly transitions: unknown } | null, readonly explanation: { readonly summary: string, readonly next: string | null }, readonly error: { readonly message: string, readonly stage: string | null, readonly filePaths: ReadonlyArray<string> } | null } | null };
+export type ItemQuery = { readonly runQueueItem: { readonly id: string, readonly state: RunQueueItemState, readonly runId: string, readonly name: string | null, readonly entityName: string, readonly projectName: string, readonly author: string | null, readonly priority: number, readonly position: number | null, readonly attempt: number, readonly phase: ItemPhase, readonly phaseSince: string, readonly waitingReason: string | null, readonly waitUntil: string | null, readonly cause: ItemCause | null, readonly message: string | null, readonly createdAt: string, readonly leasedAt: string | null, readonly claimedAt: string | null, readonly settledAt: string | null, readonly stopRequested: boolean, readonly stopRequestedBy: string | null, readonly retryOf: string | null, readonly retriedAs: string | null, readonly runSpec: unknown, readonly leaseExpiresAt: string | null, readonly warnings: ReadonlyArray<string>, readonly queue: { readonly id: string, readonly name: string, readonly entityName: string }, readonly agent: { readonly id: string, readonly name: string } | null, readonly training: { readonly name: string, readonly status: string | null, readonly secondaryStatus: string | null, readonly exitCode: number | null, readonly billableSeconds: number | null, readonly modelArtifacts: string | null, readonly arn: string | null, readonly statusMessage: string | null, readonly failureReason: string | null, readonly trainingSeconds: number | null, readonly finalMetrics: unknown, readonly request: unknown, readonly imageUri: string | null, readonly transitions: unknown } | null, readonly explanation: { readonly summary: string, readonly next: string | null }, readonly error: { readonly message: string, readonly stage: string | null, readonly filePaths: ReadonlyArray<string>, readonly code: string | null, readonly hint: string | null } | null } | null };
 
 export type ItemTimelineQueryVariables = Exact<{
   id: string;
@@ -445,7 +445,7 @@ export type DeleteItemMutation = { readonly deleteFromRunQueue: { readonly succe
 
 export type ItemFieldsFragment = { readonly id: string, readonly state: RunQueueItemState, readonly runId: string, readonly name: string | null, readonly entityName: string, readonly projectName: string, readonly author: string | null, readonly priority: number, readonly position: number | null, readonly attempt: number, readonly phase: ItemPhase, readonly phaseSince: string, readonly waitingReason: string | null, readonly waitUntil: string | null, readonly cause: ItemCause | null, readonly message: string | null, readonly createdAt: string, readonly leasedAt: string | null, readonly claimedAt: string | null, readonly settledAt: string | null, readonly stopRequested: boolean, readonly stopRequestedBy: string | null, readonly retryOf: string | null, readonly retriedAs: string | null, readonly queue: { readonly id: string, readonly name: string, readonly entityName: string }, readonly agent: { readonly id: string, readonly name: string } | null, readonly training: { readonly name: string, readonly status: string | null, readonly secondaryStatus: string | null, readonly exitCode: number | null, readonly billableSeconds: number | null, readonly modelArtifacts: string | null } | null };
 
-export type ItemDetailFragment = { readonly runSpec: unknown, readonly leaseExpiresAt: string | null, readonly warnings: ReadonlyArray<string>, readonly explanation: { readonly summary: string, readonly next: string | null }, readonly error: { readonly message: string, readonly stage: string | null, readonly filePaths: ReadonlyArray<string> } | null, readonly training: { readonly arn: string | null, readonly statusMessage: string | null, readonly failureReason: string | null, readonly trainingSeconds: number | null, readonly finalMetrics: unknown, readonly request: unknown, readonly imageUri: string | null, readonly transitions: unknown } | null };
+export type ItemDetailFragment = { readonly runSpec: unknown, readonly leaseExpiresAt: string | null, readonly warnings: ReadonlyArray<string>, readonly explanation: { readonly summary: string, readonly next: string | null }, readonly error: { readonly message: string, readonly stage: string | null, readonly filePaths: ReadonlyArray<string>, readonly code: string | null, readonly hint: string | null } | null, readonly training: { readonly arn: string | null, readonly statusMessage: string | null, readonly failureReason: string | null, readonly trainingSeconds: number | null, readonly finalMetrics: unknown, readonly request: unknown, readonly imageUri: string | null, readonly transitions: unknown } | null };
 
 export type LogPageFieldsFragment = { readonly next: number, readonly complete: boolean, readonly lines: ReadonlyArray<{ readonly index: number, readonly node: string, readonly attempt: number, readonly at: string, readonly text: string }> };
 
@@ -603,6 +603,8 @@ export const ItemDetailFragmentDoc = new TypedDocumentString(`
     message
     stage
     filePaths
+    code
+    hint
   }
   training {
     arn
@@ -1132,6 +1134,8 @@ fragment ItemDetail on RunQueueItem {
     message
     stage
     filePaths
+    code
+    hint
   }
   training {
     arn
