@@ -72,6 +72,7 @@ async function build(deps: JobDeps, held: HeldItem, need: ImageNeed & { kind: "b
       ...(need.code.requirements === undefined ? {} : { requirements: need.code.requirements }),
       base: need.base,
       platform: builder.platform ?? (need.base === "host" ? hostPlatform() : "linux/amd64"),
+      ...(builder.python === undefined ? {} : { pythonVersion: builder.python }),
       target: {
         endpoint,
         repository: destination.repository,

@@ -52,7 +52,7 @@ const builder = z.strictObject(
       .optional()
       .describe("The platform of built images. Left out: linux/amd64."),
     // YAML reads a bare 3.10 as the number 3.1: only a text is taken.
-    python: text()
+    python: text('must be a text in quotes, such as "3.11"')
       .regex(/^3\.\d+$/, 'is not a Python version in quotes, such as "3.11"')
       .optional()
       .describe('The Python version in the base image, in quotes ("3.11"). Left out: read from the image.'),
