@@ -15,8 +15,8 @@ export interface Supervised {
 export interface SupervisedOptions {
   /** Its name in messages and of its log file. */
   readonly part: string;
-  /** Arguments of `slipway`. */
-  readonly args: readonly string[];
+  /** Arguments of `slipway`, asked for at every start: a part that is started again must keep its port. */
+  readonly args: () => Promise<readonly string[]>;
   readonly env: NodeJS.ProcessEnv;
   readonly logFile: string;
   /** Asked every 50 ms until it answers true. */
@@ -47,9 +47,10 @@ export function supervise(options: SupervisedOptions): Supervised {
 
   const start = async () => {
     await mkdir(dirname(options.logFile), { recursive: true });
+    const args = await options.args();
     const log = createWriteStream(options.logFile, { flags: "a", mode: 0o600 });
     const startedAt = Date.now();
-    child = spawn(process.execPath, [...process.execArgv, mainFile(), ...options.args], {
+    child = spawn(process.execPath, [...process.execArgv, mainFile(), ...args], {
       env: options.env,
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -8,13 +8,16 @@ import type {
 } from "./records.ts";
 import type { Tables } from "./tables.ts";
 
-function select(db: Kysely<Tables>) {
+function selectAll(db: Kysely<Tables>) {
   return db
     .selectFrom("queues as q")
     .innerJoin("entities as e", "e.id", "q.entityId")
     .selectAll("q")
-    .select("e.name as entityName")
-    .where("q.deletedAt", "is", null);
+    .select("e.name as entityName");
+}
+
+function select(db: Kysely<Tables>) {
+  return selectAll(db).where("q.deletedAt", "is", null);
 }
 
 type Row = Awaited<ReturnType<ReturnType<typeof select>["executeTakeFirstOrThrow"]>>;
@@ -40,6 +43,12 @@ export async function findQueue(
     ? query.where("q.id", "=", by.id)
     : query.where("q.entityId", "=", by.entityId).where("q.name", "=", by.name)
   ).executeTakeFirst();
+  return row && toRecord(row);
+}
+
+/** Also one that has been deleted: its items are still shown. */
+export async function findQueueOfItem(db: Kysely<Tables>, id: string): Promise<QueueRecord | undefined> {
+  const row = await selectAll(db).where("q.id", "=", id).executeTakeFirst();
   return row && toRecord(row);
 }
 

@@ -36,7 +36,9 @@ function sourceFiles(folder: string): string[] {
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(file, "utf8");
-  const places = text.matchAll(/(?:^|\n)\s*(?:import|export)\b[^;"']*?from\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']\s*\)|(?:^|\n)import\s+["']([^"']+)["']/g);
+  const places = text.matchAll(
+    /(?:^|\n)\s*(?:import|export)\b[^;"']*?from\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']\s*\)|(?:^|\n)import\s+["']([^"']+)["']/g,
+  );
   return [...places].map((place) => ({ file: relative(source, file), from: place[1] ?? place[2] ?? place[3] ?? "" }));
 }
 
@@ -75,7 +77,9 @@ describe("the borders between the parts", () => {
   });
 
   it.each(withoutNode)("keeps node:* out of src/%s", (part) => {
-    const crossings = all.filter((one) => partOf(one.file) === part && !isTest(one.file) && one.from.startsWith("node:"));
+    const crossings = all.filter(
+      (one) => partOf(one.file) === part && !isTest(one.file) && one.from.startsWith("node:"),
+    );
     expect(crossings.map(({ file, from }) => `${file} -> ${from}`)).toEqual([]);
   });
 

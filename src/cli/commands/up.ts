@@ -48,7 +48,7 @@ async function startAll(config: CliConfig, options: UpOptions, parts: Supervised
   const logDir = join(dataDir, "log");
   const start = async (
     part: string,
-    args: readonly string[],
+    args: () => Promise<readonly string[]>,
     env: NodeJS.ProcessEnv,
     isReady: () => Promise<boolean>,
   ) => {
@@ -65,18 +65,31 @@ async function startAll(config: CliConfig, options: UpOptions, parts: Supervised
     parts.push(supervised);
     await supervised.ready;
   };
-  const answers = async (part: "server" | "local-aws", path: string) => {
+  const ports = new Map<string, string>();
+  const onItsPort = async (part: "server" | "local-aws", wanted: number) => {
+    const port = ports.get(part) ?? String(wanted);
+    return [part, "--data", dataDir, "--port", port];
+  };
+  const answersAndKeepsItsPort = async (part: "server" | "local-aws", path: string) => {
     const running = await runningPart(dataDir, part);
-    return running !== undefined && (await answersOk(new URL(path, running.url)));
+    if (running === undefined || !(await answersOk(new URL(path, running.url)))) return false;
+    ports.set(part, new URL(running.url).port);
+    return true;
   };
 
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await Promise.all([
-    start("local-aws", ["local-aws", "--data", dataDir, "--port", String(options.localAwsPort)], config.env, () =>
-      answers("local-aws", "/healthz"),
+    start(
+      "local-aws",
+      () => onItsPort("local-aws", options.localAwsPort),
+      config.env,
+      () => answersAndKeepsItsPort("local-aws", "/healthz"),
     ),
-    start("server", ["server", "--data", dataDir, "--port", String(options.port)], config.env, () =>
-      answers("server", "/readyz"),
+    start(
+      "server",
+      () => onItsPort("server", options.port),
+      config.env,
+      () => answersAndKeepsItsPort("server", "/readyz"),
     ),
   ]);
   const credentials = await serverCredentials(dataDir);
@@ -103,7 +116,12 @@ async function startAll(config: CliConfig, options: UpOptions, parts: Supervised
     };
     const launchConfig = options.config ?? (await defaultLaunchConfig(dataDir, FIRST_QUEUE, localAws));
     await prepareFirstQueue({ baseUrl: server.url, credentials, localAws });
-    await start("launch-agent", ["launch-agent", "--data", dataDir, "-c", launchConfig], env, async () => true);
+    await start(
+      "launch-agent",
+      async () => ["launch-agent", "--data", dataDir, "-c", launchConfig],
+      env,
+      async () => true,
+    );
     say("agent", `serves queue ${FIRST_QUEUE}  ${colors.dim(`configured by ${launchConfig}`)}`);
     console.error(`\nTry it: ${colors.bold(`slipway launch DIRECTORY -q ${FIRST_QUEUE} --follow --data ${dataDir}`)}`);
   }

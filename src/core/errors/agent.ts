@@ -38,12 +38,6 @@ export const AGENT_ERRORS = {
     message: "AWS refused the agent's call: {reason}",
     hint: "Add the named action to the policy of the agent's role, or correct the execution role in RoleArn.",
   },
-  AGENT_CREDENTIALS_UNUSABLE: {
-    status: 401,
-    exit: 4,
-    message: "The agent's AWS credentials cannot be used: {reason}",
-    hint: "Give the agent credentials the AWS SDK finds: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or an instance role.",
-  },
   AGENT_STEP_FAILED: {
     status: 500,
     exit: 1,

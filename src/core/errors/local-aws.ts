@@ -20,6 +20,30 @@ export const LOCAL_AWS_ERRORS = {
     message: "Image {image} is known to the container engine only",
     hint: "Start the Docker engine, or push the image to the local ECR.",
   },
+  ENGINE_UNREACHABLE: {
+    status: 503,
+    exit: 4,
+    message: "The container engine at {host} does not answer: {reason}",
+    hint: "Start it, or point DOCKER_HOST at its socket (unix:///var/run/docker.sock).",
+  },
+  ENGINE_IMAGE_FAILED: {
+    status: 502,
+    exit: 1,
+    message: "The container engine could not get image {image}: {reason}",
+    hint: "Look at the engine's log and its free disk space, and push the image again if it is damaged.",
+  },
+  ENGINE_REFUSED: {
+    status: 502,
+    exit: 1,
+    message: "The container engine refused to run the training container: {reason}",
+    hint: "Correct what the engine names; SLIPWAY_LOCAL_AWS_RUNTIME=process runs jobs without an engine.",
+  },
+  ENGINE_HOST_IMAGE: {
+    status: 400,
+    exit: 2,
+    message: "Image {image} has no file system of its own (base: host), so that no container engine can run it",
+    hint: "Unset SLIPWAY_LOCAL_AWS_RUNTIME or set it to process, or build the image on a real base.",
+  },
   SUPERVISOR_FAILED: {
     status: 500,
     exit: 1,

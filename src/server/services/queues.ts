@@ -6,6 +6,7 @@ import { countItems, pendingItemIds } from "../../store/item-queries.ts";
 import {
   findDefaultResourceConfig,
   findQueue,
+  findQueueOfItem,
   insertDefaultResourceConfig,
   insertQueue,
   listQueues,
@@ -52,6 +53,7 @@ export interface UpsertQueueInput {
  */
 export interface QueuesService {
   get(principal: Principal, entityName: string, name: string): Promise<QueueRecord | undefined>;
+  /** Also one that has been deleted: its items and agents still name it. */
   byId(principal: Principal, id: string): Promise<QueueRecord | undefined>;
   list(principal: Principal, entityName: string): Promise<readonly QueueRecord[]>;
   counts(principal: Principal, queueIds: readonly string[]): Promise<ReadonlyMap<string, QueueCounts>>;
@@ -127,7 +129,7 @@ export function createQueuesService(context: ServiceContext): QueuesService {
     },
 
     async byId(principal, id) {
-      const queue = await findQueue(kysely, { id });
+      const queue = await findQueueOfItem(kysely, id);
       return queue && maySee(principal, queue.entityId) ? queue : undefined;
     },
 
