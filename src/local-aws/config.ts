@@ -37,6 +37,11 @@ export const LOCAL_AWS_SETTINGS = z.object({
     .enum(["auto", "process", "docker"])
     .default("auto")
     .describe("What runs training containers: a process sandbox, the Docker engine, or (auto) what fits the image."),
+  DOCKER_HOST: z
+    .string()
+    .min(1)
+    .default("unix:///var/run/docker.sock")
+    .describe("Socket of the Docker engine (or Podman's) of this machine; only unix:// addresses are used."),
   SLIPWAY_LOCAL_AWS_STOP_GRACE_SECONDS: z.coerce
     .number()
     .min(0)
@@ -60,6 +65,8 @@ export interface LocalAwsConfig {
   readonly region: string;
   readonly accountId: string;
   readonly runtime: "auto" | "process" | "docker";
+  /** DOCKER_HOST: where the container engine listens. */
+  readonly engineHost: string;
   readonly stopGraceMs: number;
   /** The machine's PATH: the sandbox's tools, and the programs of jobs on the machine's own file system. */
   readonly searchPath: string;
@@ -100,6 +107,7 @@ export function readLocalAwsConfig(
     region: settings.SLIPWAY_LOCAL_AWS_REGION,
     accountId: settings.SLIPWAY_LOCAL_AWS_ACCOUNT,
     runtime: settings.SLIPWAY_LOCAL_AWS_RUNTIME,
+    engineHost: settings.DOCKER_HOST,
     stopGraceMs: settings.SLIPWAY_LOCAL_AWS_STOP_GRACE_SECONDS * 1000,
     searchPath: env.PATH || "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     logLevel: settings.SLIPWAY_LOG_LEVEL,

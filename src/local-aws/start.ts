@@ -5,6 +5,7 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import type { LocalAwsConfig } from "./config.ts";
 import { closeDatabase, openDatabase } from "./database.ts";
 import { createEcr } from "./ecr/ecr.ts";
+import { registryForEngine } from "./ecr/engine-registry.ts";
 import { createRegistryRoutes } from "./ecr/registry/routes.ts";
 import { createEcrService } from "./ecr/service.ts";
 import { environmentFile, type LocalAwsEnvironment, prepareAccount, writePrivateJson } from "./first-start.ts";
@@ -13,6 +14,7 @@ import { createIam } from "./iam/iam.ts";
 import { createIamService } from "./iam/service.ts";
 import { createLogStore } from "./logs/log-store.ts";
 import { createLogsService } from "./logs/service.ts";
+import { createDockerRuntime } from "./runtimes/docker.ts";
 import { createObjectStore } from "./s3/object-store.ts";
 import { createS3Service } from "./s3/service.ts";
 import { assembleSageMaker } from "./sagemaker/assemble.ts";
@@ -94,6 +96,11 @@ function createParts(context: LocalAwsContext, config: LocalAwsConfig) {
     objects,
     images: ecr.store,
     logs: logStore,
+    docker: createDockerRuntime({
+      host: config.engineHost,
+      registry: registryForEngine(context, ecr),
+      logger: context.logger,
+    }),
     runtime,
     searchPath,
     stopGraceMs,

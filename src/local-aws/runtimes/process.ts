@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { chmod, mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -7,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import type { ImageStore } from "../ecr/image-store.ts";
+import { hostAddresses } from "./host-addresses.ts";
 import { createJobNetworks, type NetworkFile, releaseNetwork } from "./job-network.ts";
 import { followOutput, waitForFile } from "./output-log.ts";
 import { processStartTime } from "./process-identity.ts";
@@ -207,15 +207,8 @@ function payloadEnvironment(
   return { ...env, ...spec.env };
 }
 
-/** Every host of a job has a loopback address of its own, derived from the job's name so that jobs rarely meet. */
 function hostsFileText(spec: ContainerSpec): string {
-  const hash = createHash("sha256").update(spec.jobName).digest();
-  const prefix = `127.${16 + (hash[0]! % 224)}`;
-  const base = hash.readUInt16BE(1) % 0x8000;
   const lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"];
-  spec.hosts.forEach((host, index) => {
-    const number = base + index + 1;
-    lines.push(`${prefix}.${(number >> 8) & 255}.${number & 255} ${host}`);
-  });
+  for (const { host, address } of hostAddresses(spec)) lines.push(`${address} ${host}`);
   return `${lines.join("\n")}\n`;
 }

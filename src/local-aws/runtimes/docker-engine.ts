@@ -1,0 +1,150 @@
+import { type IncomingMessage, request } from "node:http";
+import type { Readable } from "node:stream";
+import { json, text } from "node:stream/consumers";
+import { SlipwayError } from "../../core/errors/slipway-error.ts";
+
+/** Docker 20.10 and later, and Podman's socket, answer this version (docs.docker.com/reference/api/engine/version/v1.41). */
+const API = "/v1.41";
+const PING_TIMEOUT_MS = 2000;
+
+/** The engine answered, and not with success. */
+export class EngineError extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export interface EngineCall {
+  /** Sent as JSON; a stream is sent as a tar archive. */
+  readonly body?: object | Readable;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Ends the call, also while its answer is read. */
+  readonly signal?: AbortSignal;
+}
+
+/** The HTTP API of a container engine on this machine. Every call opens a connection of its own: an engine may come and go. */
+export interface DockerEngine {
+  /** Whether the engine answers. Never rejects. */
+  ping(): Promise<boolean>;
+  /** Rejects with EngineError when the engine refuses, ENGINE_UNREACHABLE when it does not answer. */
+  open(method: string, path: string, call?: EngineCall): Promise<IncomingMessage>;
+  /** As `open`, and reads the answer as JSON; undefined for an answer without a body. */
+  call(method: string, path: string, call?: EngineCall): Promise<unknown>;
+  /** As `call`; undefined where the engine answers with one of the statuses. */
+  callUnless(statuses: readonly number[], method: string, path: string, call?: EngineCall): Promise<unknown>;
+}
+
+/**
+ * `host` is DOCKER_HOST's value. Only sockets of this machine (`unix://`) are taken, since the job's directories are bound into the containers;
+ * with any other address the engine never answers.
+ */
+export function createDockerEngine(host: string): DockerEngine {
+  const socketPath = host.startsWith("unix://") ? host.slice("unix://".length) : undefined;
+
+  function send(method: string, path: string, call: EngineCall & { readonly timeoutMs?: number }) {
+    return new Promise<IncomingMessage>((resolve, reject) => {
+      const unreachable = (reason: string) =>
+        reject(new SlipwayError("ENGINE_UNREACHABLE", { values: { host, reason } }));
+      if (socketPath === undefined) return unreachable("only a socket of this machine (unix://PATH) is taken");
+      const { body, signal, timeoutMs } = call;
+      const stream = body !== undefined && "pipe" in body ? (body as Readable) : undefined;
+      const content = body === undefined || stream !== undefined ? undefined : Buffer.from(JSON.stringify(body));
+      const outgoing = request({
+        socketPath,
+        method,
+        path: API + path,
+        agent: false,
+        headers: {
+          host: "docker",
+          ...(stream === undefined ? {} : { "content-type": "application/x-tar" }),
+          ...(content === undefined ? {} : { "content-type": "application/json", "content-length": content.length }),
+          ...call.headers,
+        },
+        ...(signal === undefined ? {} : { signal }),
+        ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
+      });
+      outgoing.on("timeout", () => outgoing.destroy(new Error("no answer")));
+      outgoing.on("error", (error) => (signal?.aborted ? reject(signal.reason) : unreachable(error.message)));
+      outgoing.on("response", resolve);
+      if (stream === undefined) outgoing.end(content);
+      else stream.on("error", (error) => outgoing.destroy(error)).pipe(outgoing);
+    });
+  }
+
+  async function open(method: string, path: string, call: EngineCall = {}): Promise<IncomingMessage> {
+    const answer = await send(method, path, call);
+    const status = answer.statusCode ?? 0;
+    // 304: the container has that state already.
+    if (status < 300 || status === 304) return answer;
+    throw new EngineError(status, messageOf(await text(answer)));
+  }
+
+  async function call(method: string, path: string, options: EngineCall = {}): Promise<unknown> {
+    const answer = await open(method, path, options);
+    if (answer.headers["content-type"]?.startsWith("application/json") === true && answer.statusCode !== 204)
+      return json(answer);
+    answer.resume();
+    return undefined;
+  }
+
+  return {
+    open,
+    call,
+    async ping() {
+      try {
+        const answer = await send("GET", "/_ping", { timeoutMs: PING_TIMEOUT_MS });
+        answer.resume();
+        return answer.statusCode === 200;
+      } catch {
+        return false;
+      }
+    },
+    async callUnless(statuses, method, path, options) {
+      try {
+        return await call(method, path, options);
+      } catch (error) {
+        if (error instanceof EngineError && statuses.includes(error.status)) return undefined;
+        throw error;
+      }
+    },
+  };
+}
+
+/** Reads the progress lines of a pull or load to their end. Rejects with EngineError when one of them tells of an error. */
+export async function readProgress(answer: IncomingMessage): Promise<void> {
+  let rest = "";
+  let failure: string | undefined;
+  const read = (line: string) => {
+    if (line.trim() === "") return;
+    const { error } = JSON.parse(line) as { error?: string };
+    failure ??= error;
+  };
+  for await (const chunk of answer.setEncoding("utf8")) {
+    const lines = (rest + (chunk as string)).split("\n");
+    rest = lines.pop()!;
+    lines.forEach(read);
+  }
+  read(rest);
+  if (failure !== undefined) throw new EngineError(500, failure);
+}
+
+/** `?NAME=VALUE`, with objects as JSON. */
+export function query(parameters: Readonly<Record<string, string | object>>): string {
+  const entries = Object.entries(parameters).map(([name, value]): [string, string] => [
+    name,
+    typeof value === "string" ? value : JSON.stringify(value),
+  ]);
+  return `?${new URLSearchParams(entries)}`;
+}
+
+function messageOf(body: string): string {
+  try {
+    const { message } = JSON.parse(body) as { message?: string };
+    if (typeof message === "string") return message;
+  } catch {
+    // Not JSON: the text itself.
+  }
+  return body.trim();
+}
