@@ -119,6 +119,8 @@ const KEY_LABEL = "io.slipway.dependencies";
 /** Stores the layer under its own tag, as an image of this one layer, so that other agents find it by its key. */
 export async function tagDependencyLayer(request: DependencyRequest, layer: Layer): Promise<void> {
   const { registry, repository, key, target } = request;
+  const tag = dependencyTag(key);
+  if ((await registry.headManifest(repository, tag)) !== undefined) return;
   const image = composeImage(
     emptyBase(target.platform),
     [{ ...layer, createdBy: "slipway: the packages of a requirements file" }],
@@ -127,5 +129,10 @@ export async function tagDependencyLayer(request: DependencyRequest, layer: Laye
   const config = { digest: sha256(image.config), size: image.config.length };
   await registry.uploadBlob(repository, { ...config, content: { data: image.config } });
   const { mediaType, body } = image.manifest(config);
-  await registry.putManifest(repository, dependencyTag(key), mediaType, body);
+  try {
+    await registry.putManifest(repository, tag, mediaType, body);
+  } catch (error) {
+    // Refused because another agent was first and tags are immutable: its layer serves as well.
+    if ((await registry.headManifest(repository, tag).catch(() => undefined)) === undefined) throw error;
+  }
 }

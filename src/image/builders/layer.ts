@@ -103,7 +103,7 @@ async function buildIn(
       options.onProgress?.({ step: "pushing", message, bytes, totalBytes });
     },
   });
-  if (dependencies !== undefined && packages?.built === true) await tagDependencyLayer(dependencies, packages);
+  if (dependencies !== undefined && packages !== undefined) await tagDependencyLayer(dependencies, packages);
   await cache.trim(CACHE_LIMIT);
   say("done", `Pushed ${imageUri}`);
   return { imageUri, digest, cached: false };
