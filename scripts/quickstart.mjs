@@ -140,33 +140,20 @@ async function uploadData(env) {
   s3.destroy();
 }
 
-function writeLaunchConfig(env) {
+/** The launch-config.yaml of an agent of this machine, and the ECR repository that it names. */
+async function prepareAgent(env) {
+  const { ensureRepository, launchConfigText, REPOSITORY } = await import("../dist/cli/first-queue.js");
+  const localAws = {
+    endpointUrl: env.AWS_ENDPOINT_URL,
+    region: env.AWS_REGION,
+    accessKeyId: env.AWS_ACCESS_KEY_ID,
+    secretAccessKey: env.AWS_SECRET_ACCESS_KEY,
+    ecrRegistry: env.SLIPWAY_ECR_REGISTRY,
+  };
+  await ensureRepository(localAws, REPOSITORY);
   const file = join(dataDir, "launch-config.yaml");
-  const text = `max_jobs: -1
-queues:
-  - ${queue}
-environment:
-  type: aws
-  region: ${env.AWS_REGION}
-registry:
-  type: ecr
-  uri: ${env.SLIPWAY_ECR_REGISTRY}/${queue}
-builder:
-  type: layer
-  base: host
-`;
-  writeFileSync(file, text);
+  writeFileSync(file, launchConfigText(queue, localAws));
   return file;
-}
-
-async function createRepository(env) {
-  const { CreateRepositoryCommand, ECRClient } = await import("@aws-sdk/client-ecr");
-  const credentials = { accessKeyId: env.AWS_ACCESS_KEY_ID, secretAccessKey: env.AWS_SECRET_ACCESS_KEY };
-  const ecr = new ECRClient({ endpoint: env.AWS_ENDPOINT_URL, region: env.AWS_REGION, credentials });
-  await ecr.send(new CreateRepositoryCommand({ repositoryName: queue })).catch((error) => {
-    if (error.name !== "RepositoryAlreadyExistsException") throw error;
-  });
-  ecr.destroy();
 }
 
 /** Follows the launch on the terminal and gives the item's id. */
@@ -220,13 +207,12 @@ async function main() {
   });
   await step("data", "putting the digits data set into S3", () => uploadData(env));
   await step("queue", `creating queue ${queue} with a CreateTrainingJob config`, async () => {
-    await createRepository(env);
     const exists = slipwayJson(["queue", "list"]).some((one) => one.name === queue);
     const defaults = ["--set-default", `role=${env.SLIPWAY_ROLE_ARN}`, "--set-default", `bucket=${env.SLIPWAY_BUCKET}`];
     slipwayJson(["queue", exists ? "update" : "create", queue, "-f", join(example, "queue.yaml"), ...defaults]);
   });
   await step("agent", "starting an agent with a launch-config.yaml", async () => {
-    const agent = start("slipway launch-agent", ["launch-agent", "-c", writeLaunchConfig(env), "--data", dataDir], {
+    const agent = start("slipway launch-agent", ["launch-agent", "-c", await prepareAgent(env), "--data", dataDir], {
       ...process.env,
       ...env,
     });

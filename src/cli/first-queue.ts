@@ -4,7 +4,7 @@ import type { LocalAwsEnvironment, ServerCredentials } from "./data-dir.ts";
 
 /** The queue that `slipway up` makes, and the ECR repository its images go to. */
 export const FIRST_QUEUE = "default";
-const REPOSITORY = "slipway-jobs";
+export const REPOSITORY = "slipway-jobs";
 
 interface FirstQueueParts {
   readonly baseUrl: string;
@@ -36,7 +36,10 @@ export async function prepareFirstQueue({ baseUrl, credentials, localAws }: Firs
 }
 
 /** Makes an ECR repository unless it is there. */
-export async function ensureRepository(localAws: LocalAwsEnvironment, repositoryName: string): Promise<void> {
+export async function ensureRepository(
+  localAws: Pick<LocalAwsEnvironment, "endpointUrl" | "region" | "accessKeyId" | "secretAccessKey">,
+  repositoryName: string,
+): Promise<void> {
   const { CreateRepositoryCommand, ECRClient, RepositoryAlreadyExistsException } = await import("@aws-sdk/client-ecr");
   const ecr = new ECRClient({
     endpoint: localAws.endpointUrl,
