@@ -55,13 +55,6 @@ export function createBlobStore(root: string): BlobStore {
   };
 }
 
-/** sha256 of a file, as a digest. */
-export async function digestOfFile(file: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
-  return `sha256:${hash.digest("hex")}`;
-}
-
 export function digestOf(content: Buffer | string): string {
   return `sha256:${createHash("sha256").update(content).digest("hex")}`;
 }

@@ -3,7 +3,7 @@ import type { Clock } from "../../core/clock.ts";
 import { digestOf } from "./blob-store.ts";
 import { digestMismatch, invalidParameter, layersNotFound, referencedImagesNotFound, tagImmutable } from "./errors.ts";
 import { isForeignLayer, type ParsedManifest, parseManifest } from "./manifest.ts";
-import { DIGEST, TAG } from "./names.ts";
+import { TAG } from "./names.ts";
 import { type Repository, tagIsImmutable } from "./repositories.ts";
 import { blobSize } from "./uploads.ts";
 
@@ -221,10 +221,6 @@ export function createImages(db: Database, clock: Clock): Images {
       );
     },
   };
-}
-
-export function isDigest(text: string): boolean {
-  return DIGEST.test(text);
 }
 
 function checkTag(tag: string): void {

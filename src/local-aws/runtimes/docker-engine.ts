@@ -26,6 +26,8 @@ export interface EngineCall {
 
 /** The HTTP API of a container engine on this machine. Every call opens a connection of its own: an engine may come and go. */
 export interface DockerEngine {
+  /** DOCKER_HOST's value. */
+  readonly host: string;
   /** Whether the engine answers. Never rejects. */
   ping(): Promise<boolean>;
   /** Rejects with EngineError when the engine refuses, ENGINE_UNREACHABLE when it does not answer. */
@@ -83,13 +85,18 @@ export function createDockerEngine(host: string): DockerEngine {
 
   async function call(method: string, path: string, options: EngineCall = {}): Promise<unknown> {
     const answer = await open(method, path, options);
-    if (answer.headers["content-type"]?.startsWith("application/json") === true && answer.statusCode !== 204)
-      return json(answer);
+    if (answer.headers["content-type"]?.startsWith("application/json") === true && answer.statusCode !== 204) {
+      return json(answer).catch((error: unknown) => {
+        options.signal?.throwIfAborted();
+        throw brokenOff(host, error);
+      });
+    }
     answer.resume();
     return undefined;
   }
 
   return {
+    host,
     open,
     call,
     async ping() {
@@ -110,6 +117,12 @@ export function createDockerEngine(host: string): DockerEngine {
       }
     },
   };
+}
+
+/** The error of an answer that broke off: the engine was there and is gone. */
+export function brokenOff(host: string, error: unknown): SlipwayError {
+  const reason = `its answer broke off (${error instanceof Error ? error.message : String(error)})`;
+  return new SlipwayError("ENGINE_UNREACHABLE", { values: { host, reason } });
 }
 
 /** Reads the progress lines of a pull or load to their end. Rejects with EngineError when one of them tells of an error. */

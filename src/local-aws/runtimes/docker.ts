@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import type { Logger } from "pino";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
-import { createDockerEngine, type DockerEngine, EngineError, query } from "./docker-engine.ts";
+import { brokenOff, createDockerEngine, type DockerEngine, EngineError, query } from "./docker-engine.ts";
 import { createEngineImages, type LocalRegistry } from "./docker-images.ts";
 import { readDockerLog } from "./docker-log.ts";
 import { hostAddresses } from "./host-addresses.ts";
@@ -25,6 +27,7 @@ interface Inspected {
 /** The label by which a later process finds a container: the directory that the job keeps for it, which is nobody else's. */
 const STATE_LABEL = "io.slipway.state";
 const JOB_LABEL = "io.slipway.training-job";
+const UNUSED_NETWORK_AGE = "10m";
 /** Bytes of /dev/shm at most. Docker's own 64 MiB are too few for data loaders that pass batches between processes. */
 const SHM_BYTES = 2 * 1024 ** 3;
 
@@ -47,6 +50,8 @@ export function createDockerRuntime(options: DockerRuntimeOptions): TrainingRunt
     async start(spec) {
       if (!("engineImage" in spec.image) && spec.image.labels["io.slipway.base"] === "host")
         throw new SlipwayError("ENGINE_HOST_IMAGE", { values: { image: spec.image.repository } });
+      await mkdir(spec.stateDir, { recursive: true, mode: 0o700 });
+      await sweep(engine, options.logger);
       const image = await images.ensure(spec.image);
       const name = containerName(spec);
       // What a start that was cut off has left.
@@ -77,6 +82,26 @@ export function createDockerRuntime(options: DockerRuntimeOptions): TrainingRunt
       return undefined;
     },
   };
+}
+
+/** Takes away what jobs have left whose directory is gone: the engine or the local AWS was killed while they were removed. */
+async function sweep(engine: DockerEngine, logger: Logger): Promise<void> {
+  try {
+    const filters = { label: [STATE_LABEL] };
+    const all = (await engine.call("GET", `/containers/json${query({ all: "1", filters })}`)) as {
+      readonly Id: string;
+      readonly Labels: Readonly<Record<string, string>>;
+    }[];
+    for (const { Id, Labels } of all) {
+      if (existsSync(Labels[STATE_LABEL]!)) continue;
+      await engine.callUnless([404, 409], "DELETE", `/containers/${Id}?force=1&v=1`);
+    }
+    // Only unused networks are pruned; a young one may still wait for its first container.
+    const old = { label: [JOB_LABEL], until: [UNUSED_NETWORK_AGE] };
+    await engine.call("POST", `/networks/prune${query({ filters: old })}`);
+  } catch (error) {
+    logger.warn({ err: error }, "what earlier jobs have left in the engine could not be removed");
+  }
 }
 
 /**
@@ -111,7 +136,8 @@ function openContainer(engine: DockerEngine, name: string, spec: ContainerSpec):
         const answer = await engine.open("GET", `${path}/logs${query(parameters)}`, call);
         yield* readDockerLog(answer);
       } catch (error) {
-        if (signal?.aborted !== true) throw error;
+        if (signal?.aborted === true) return;
+        throw error instanceof SlipwayError || error instanceof EngineError ? error : brokenOff(engine.host, error);
       }
       if (failure !== undefined) yield { at: Date.parse(Created), text: failure };
     },

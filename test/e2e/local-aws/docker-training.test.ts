@@ -138,6 +138,7 @@ test("an image of the local ECR is pulled by the engine and trains", async () =>
   await engine.docker(["rmi", "-f", "only-here:1"]);
   expect(await engine.docker(["images", "-q", "only-here"])).toBe("");
   await expectToured("from-ecr", image);
+  expect(await engine.docker(["images", "--digests"])).toContain(`${new URL(aws.url).host}/prebuilt`);
 });
 
 test("an engine that cannot reach the local ECR is given the layers", async () => {
@@ -207,6 +208,14 @@ test("code that fails, an entry point that is not there, a failure file", async 
   expect(await logLines(aws, "missing")).toEqual([
     expect.stringContaining('exec: "no-such-program": executable file not found in $PATH'),
   ]);
+  expect(await leftovers()).toBe("");
+});
+
+test("what jobs have left whose directories are gone is taken away with the next job", async () => {
+  const labels = ["--label", "io.slipway.training-job=old", "--label", `io.slipway.state=${aws.dataDir}/gone`];
+  await engine.docker(["create", ...labels, "--network", "none", "only-here:2"]);
+  expect(await leftovers()).not.toBe("");
+  await runJob(aws, trainingRequest(aws, "sweeps", image, { entrypoint: shell("true") }));
   expect(await leftovers()).toBe("");
 });
 
