@@ -24,6 +24,7 @@ export interface AgentDeps {
   readonly logger?: Logger;
   readonly clock?: Clock;
   readonly fetch?: typeof globalThis.fetch;
+  /** Slipway's version, told to the server. */
   readonly version?: string;
 }
 
@@ -49,7 +50,7 @@ export async function startAgent(config: AgentConfig, deps: AgentDeps = {}): Pro
   const clock = deps.clock ?? systemClock;
   const logger = deps.logger ?? pino({ name: "agent", level: config.logLevel }, pino.destination(2));
   const fetch = deps.fetch ?? globalThis.fetch;
-  const version = deps.version ?? "0.1.0";
+  const version = deps.version ?? "unknown";
   const client = createClient({
     baseUrl: config.baseUrl,
     apiKey: config.apiKey,

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 /** `DATA/credentials.json`, written by the server's first start: the first admin. */
@@ -35,6 +35,15 @@ export const localAwsEnvironment = (dataDir: string) =>
 export async function runningPart(dataDir: string, part: "server" | "local-aws"): Promise<RunningPart | undefined> {
   const running = await readJson<RunningPart>(join(dataDir, "run", `${part}.json`));
   return running !== undefined && isAlive(running.pid) ? running : undefined;
+}
+
+/** Whether an agent of this data directory runs; each keeps a file in `DATA/agents/` while it does. */
+export async function agentRuns(dataDir: string): Promise<boolean> {
+  const folder = join(dataDir, "agents");
+  const names = await readdir(folder).catch(() => []);
+  const files = names.filter((name) => name.endsWith(".json"));
+  const agents = await Promise.all(files.map((name) => readJson<{ pid: number }>(join(folder, name))));
+  return agents.some((agent) => agent !== undefined && isAlive(agent.pid));
 }
 
 export async function readJson<T>(file: string): Promise<T | undefined> {

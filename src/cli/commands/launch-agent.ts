@@ -6,6 +6,7 @@ import { collect } from "../collect.ts";
 import { readCliConfig } from "../config.ts";
 import { connection } from "../connection.ts";
 import { runUntilSignal } from "../run-until-signal.ts";
+import { version } from "../version.ts";
 
 interface LaunchAgentOptions {
   data?: string;
@@ -51,6 +52,7 @@ export function launchAgentCommand(): Command {
           ...(options.maxJobs === undefined ? {} : { maxJobs: options.maxJobs }),
           verbosity: options.verbose ?? 0,
         }),
+        { version: version() },
       );
       console.error(`agent ${agent.id} serves ${server.baseUrl}`);
       await runUntilSignal(agent);

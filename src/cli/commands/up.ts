@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import colors from "picocolors";
 import { type CliConfig, readCliConfig } from "../config.ts";
-import { localAwsEnvironment, runningPart, serverCredentials, writePrivate } from "../data-dir.ts";
+import { agentRuns, localAwsEnvironment, runningPart, serverCredentials, writePrivate } from "../data-dir.ts";
 import { localAwsExports, serverExports } from "../exports.ts";
 import { parsePort } from "../parse-port.ts";
 import { runUntilSignal } from "../run-until-signal.ts";
@@ -120,7 +120,7 @@ async function startAll(config: CliConfig, options: UpOptions, parts: Supervised
       "launch-agent",
       async () => ["launch-agent", "--data", dataDir, "-c", launchConfig],
       env,
-      async () => true,
+      () => agentRuns(dataDir),
     );
     say("agent", `serves queue ${FIRST_QUEUE}  ${colors.dim(`configured by ${launchConfig}`)}`);
     console.error(`\nTry it: ${colors.bold(`slipway launch DIRECTORY -q ${FIRST_QUEUE} --follow --data ${dataDir}`)}`);
