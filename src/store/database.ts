@@ -42,6 +42,8 @@ export interface DialectParts {
   pickPending(kysely: Kysely<Tables>, target: ClaimTarget): Promise<string | undefined>;
   /** A CLAIMED item of these queues whose lease has run out or was let go of, oldest first; likewise. */
   pickOrphan(kysely: Kysely<Tables>, target: { queueIds: readonly string[]; now: number }): Promise<string | undefined>;
+  /** Keeps an item as it is until the transaction ends, for work that looks before it changes. */
+  lockItem(kysely: Kysely<Tables>, id: string): Promise<void>;
   /** Called right before event rows are written: their numbers must come in the order in which they become visible. */
   beforeEvents(kysely: Kysely<Tables>): Promise<void>;
   /** Called last in a transaction, for wakes that travel with the commit. */

@@ -75,6 +75,9 @@ function postgresParts(): DialectParts {
         ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED`.execute(kysely);
       return found.rows[0]?.id;
     },
+    async lockItem(kysely, id) {
+      await sql`SELECT 1 FROM items WHERE id = ${id} FOR UPDATE`.execute(kysely);
+    },
     /*
      * A sequence hands out numbers before the commit, so a reader could see 8 while 7 is still to come, and skip it.
      * Under this lock, held to the end of the transaction, numbers are given in the order of the commits. It costs little:

@@ -67,6 +67,7 @@ function sqliteParts(fire: (topics: readonly string[]) => void): DialectParts {
         ORDER BY id LIMIT 1`.execute(kysely);
       return found.rows[0]?.id;
     },
+    lockItem: async () => {},
     beforeEvents: async () => {},
     notify: async () => {},
     committed: fire,

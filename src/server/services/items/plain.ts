@@ -49,6 +49,7 @@ export async function failPlain(
   const { database, clock } = context;
   await changeableItem(database.kysely, principal, input.itemId, "fail its items");
   return database.transaction(clock, async (tx) => {
+    await tx.dialect.lockItem(tx.kysely, input.itemId);
     if (await countRefusedAck(tx.kysely, input.itemId, -1)) return false;
     const before = await changeableItem(tx.kysely, principal, input.itemId, "fail its items");
     const cause = input.stage === "build" ? "build" : input.stage === "run" ? "run_failed" : "internal";

@@ -41,6 +41,7 @@ async function asHolder<T>(
   const { database, clock } = context;
   await changeableItem(database.kysely, principal, lease.itemId, "speak for its items");
   return database.transaction(clock, async (tx) => {
+    await tx.dialect.lockItem(tx.kysely, lease.itemId);
     const item = await findItem(tx.kysely, lease.itemId);
     if (!item || item.attempt !== lease.attempt || item.fencingToken !== lease.fencingToken || item.plain)
       throw staleLease(lease);

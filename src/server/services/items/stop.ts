@@ -18,6 +18,8 @@ export async function stop(context: ServiceContext, principal: Principal, itemId
 }
 
 export async function stopInside(tx: Tx, itemId: string, by: string): Promise<ItemRecord> {
+  // Else it could go back to the queue between the two statements, and the stop be lost.
+  await tx.dialect.lockItem(tx.kysely, itemId);
   const ended = await endPending(tx, itemId, { cause: "stopped", message: `Stopped by ${by}`, by });
   if (ended) return ended;
   const asked = await changeItem(
