@@ -250,7 +250,8 @@ export function createQueuesService(context: ServiceContext): QueuesService {
             continue;
           }
           const counts = (await countItems(tx.kysely, [queue.id])).get(queue.id);
-          const count = (counts?.leased ?? 0) + (counts?.claimed ?? 0);
+          // A waiting one that is left may have a training job, which an agent must end first.
+          const count = (counts?.pending ?? 0) + (counts?.leased ?? 0) + (counts?.claimed ?? 0);
           throw new SlipwayError("QUEUE_BUSY", { values: { name: queue.name, count } });
         }
       });

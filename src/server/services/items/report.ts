@@ -59,8 +59,8 @@ function merged(item: ItemRecord, training: TrainingRecord | null | undefined): 
   const given = Object.fromEntries(
     Object.entries(training).filter(([, value]) => value !== undefined && value !== null),
   );
-  const before = item.training?.name === training.name ? item.training : {};
-  return { ...before, ...given, name: training.name };
+  const same = item.training?.name === training.name && item.training.attempt === item.attempt;
+  return { ...(same ? item.training : {}), ...given, name: training.name, attempt: item.attempt };
 }
 
 export function report(context: ServiceContext, principal: Principal, input: ReportInput): Promise<ReportResult> {
@@ -71,7 +71,8 @@ export function report(context: ServiceContext, principal: Principal, input: Rep
         where: "phase",
       });
     const training = merged(item, input.training);
-    const at = input.at ?? undefined;
+    // An agent that adopts a job tells of moments before its own time; times must not run backwards for that.
+    const at = input.at == null ? undefined : Math.max(input.at, item.phaseSince);
     const changed = await changeItem(
       tx,
       heldBy(input.lease, statesAllowing("report", "agent")),

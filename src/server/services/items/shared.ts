@@ -81,9 +81,20 @@ export async function afterSettle(tx: Tx, item: ItemRecord): Promise<void> {
   await deleteApiKeysOfItem(tx.kysely, item.id);
 }
 
-/** A stop was asked for while an agent had the item; it has come back to the queue, so it ends there. */
+/**
+ * An agent was about to submit this attempt, and nobody has said what became of it: its training job may be running. Such an
+ * item must not end before an agent has looked.
+ */
+export function mayHaveJob(item: ItemRecord): boolean {
+  return item.training !== null && item.training.attempt === item.attempt;
+}
+
+/**
+ * A stop was asked for while an agent had the item; it has come back to the queue, so it ends there. One that may have a
+ * training job stays for the next agent, which finds the job and stops it.
+ */
 export async function stopIfAsked(tx: Tx, item: ItemRecord): Promise<ItemRecord> {
-  if (item.state !== "PENDING" || item.stopRequestedAt === null) return item;
+  if (item.state !== "PENDING" || item.stopRequestedAt === null || mayHaveJob(item)) return item;
   const by = item.stopRequestedBy ?? "server";
   const stopped = await changeItem(
     tx,

@@ -62,6 +62,108 @@ describe.each(databases)("stops and ends on $name", ({ open }) => {
     }
   });
 
+  describe("an agent died after it submitted and before it acknowledged", () => {
+    async function submitted() {
+      const held = await leased();
+      const training = { name: held.item.runId, imageUri: "image" };
+      await plane.services.items.report(plane.admin, { lease: held.lease, phase: "submitting", training });
+      return held;
+    }
+    const ends: Record<string, (l: Awaited<ReturnType<typeof leased>>) => Promise<unknown>> = {
+      "its lease runs out": async () => {
+        plane.clock.advance(60_000);
+        await plane.services.sweep();
+      },
+      "its lease is let go of": ({ agent, lease }) =>
+        plane.services.items.release(plane.admin, { launchAgentId: agent.id, leases: [lease] }),
+      "another takes its place": ({ agent, queue }) => plane.agent([queue], agent.id),
+    };
+
+    describe.each(Object.keys(ends))("%s", (how) => {
+      test.each(["stop, then lost", "lost, then stop", "lost, then delete"])(
+        "%s: the next agent ends the job",
+        async (order) => {
+          const { items } = plane.services;
+          const held = await submitted();
+          const ask = () =>
+            order.endsWith("delete") ? items.delete(plane.admin, held.item.id) : items.stop(plane.admin, held.item.id);
+          if (order.startsWith("stop")) await ask();
+          await ends[how]?.(held);
+          const other = await plane.agent([held.queue]);
+          if (!order.startsWith("stop")) {
+            await ask();
+            await ask();
+            expect(await plane.item(held.item.id)).toMatchObject({
+              state: "PENDING",
+              stopRequestedBy: "admin",
+              attempt: 1,
+            });
+          }
+          const [lease] = await plane.lease(other);
+          expect(lease?.item).toMatchObject({
+            id: held.item.id,
+            stopRequestedBy: "admin",
+            attempt: 1,
+            training: { name: held.item.runId, attempt: 1 },
+          });
+          const next = refOf(lease);
+          expect(await items.ack(plane.admin, { ...next, runName: held.item.runId })).toMatchObject({
+            stopRequested: true,
+          });
+          await items.settle(plane.admin, { lease: next, state: "STOPPED", cause: "stopped" });
+          expect(await plane.item(held.item.id)).toMatchObject({ state: "STOPPED", cause: "stopped" });
+        },
+      );
+    });
+
+    test("a stop wakes an agent that waits, also when the item was to wait", async () => {
+      const { items } = plane.services;
+      const held = await submitted();
+      const until = plane.clock.now() + 600_000;
+      await items.wait(plane.admin, { lease: held.lease, reason: "quota", until });
+      const polling = items.lease(plane.admin, { launchAgentId: held.agent.id, max: 1, waitSeconds: 25 });
+      await plane.clock.sleeper(plane.clock.now() + 25_000);
+      await items.stop(plane.admin, held.item.id);
+      const [lease] = (await polling).leases;
+      expect(lease?.item.id).toBe(held.item.id);
+      await items.settle(plane.admin, { lease: refOf(lease), state: "STOPPED", cause: "stopped" });
+    });
+
+    test("its queue can't be deleted from under it", async () => {
+      const held = await submitted();
+      await ends["its lease runs out"]?.(held);
+      await expect(plane.services.queues.delete(plane.admin, [held.queue.id])).rejects.toMatchObject({
+        code: "QUEUE_BUSY",
+      });
+      expect(await plane.item(held.item.id)).toMatchObject({ state: "PENDING", stopRequestedAt: null });
+      await plane.lease(held.agent);
+    });
+
+    test("the job of an attempt before is over: the item ends at once", async () => {
+      const { items } = plane.services;
+      const held = await submitted();
+      await items.ack(plane.admin, { ...held.lease, runName: "run" });
+      await items.settle(plane.admin, { lease: held.lease, state: "FAILED", cause: "capacity", retry: true });
+      expect(await items.stop(plane.admin, held.item.id)).toMatchObject({ state: "STOPPED", attempt: 2 });
+    });
+  });
+
+  test("a moment told late does not make times run backwards", async () => {
+    const { items } = plane.services;
+    const { item, lease } = await leased();
+    const { phaseSince } = await plane.item(item.id);
+    const at = phaseSince - 60_000;
+    await items.report(plane.admin, { lease, phase: "building", at });
+    expect((await plane.item(item.id)).phaseSince).toBe(phaseSince);
+    const later = phaseSince + 5;
+    await items.report(plane.admin, { lease, phase: "pushing", at: later });
+    await items.report(plane.admin, { lease, message: "m", at });
+    const times = (await items.timeline(plane.admin, item.id, {})).map((row) => row.at);
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+    expect(times.at(-1)).toBe(later);
+    await items.settle(plane.admin, { lease, state: "FAILED", cause: "build" });
+  });
+
   test("a stop and a lease at once: either the agent hears of it or the item has ended", async () => {
     for (let i = 0; i < 15; i++) {
       const queue = await plane.queue();

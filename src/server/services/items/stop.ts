@@ -8,7 +8,7 @@ import { setRunOfItem } from "../../../store/runs.ts";
 import type { ServiceContext } from "../context.ts";
 import { logDirectory } from "../logs.ts";
 import type { Principal } from "../principal.ts";
-import { afterSettle, changeableItem, settled } from "./shared.ts";
+import { afterSettle, changeableItem, mayHaveJob, settled } from "./shared.ts";
 
 /** A person wants it to end: at once while it waits; else its agent, or its training code, is told. Asking twice is fine. */
 export async function stop(context: ServiceContext, principal: Principal, itemId: string): Promise<ItemRecord> {
@@ -18,8 +18,6 @@ export async function stop(context: ServiceContext, principal: Principal, itemId
 }
 
 export async function stopInside(tx: Tx, itemId: string, by: string): Promise<ItemRecord> {
-  // Else it could go back to the queue between the two statements, and the stop be lost.
-  await tx.dialect.lockItem(tx.kysely, itemId);
   const ended = await endPending(tx, itemId, { cause: "stopped", message: `Stopped by ${by}`, by });
   if (ended) return ended;
   const asked = await changeItem(
@@ -35,12 +33,29 @@ export async function stopInside(tx: Tx, itemId: string, by: string): Promise<It
   return item;
 }
 
-/** Ends an item that waits; undefined if it does not wait (any more). */
+/**
+ * Ends an item that waits; undefined if it does not wait (any more). One whose training job may be running stays PENDING with
+ * the stop asked for, and is handed out at once: the next agent finds the job, stops it and settles.
+ */
 export async function endPending(
   tx: Tx,
   itemId: string,
   end: { readonly cause: "stopped" | "deleted"; readonly message: string; readonly by: string },
 ): Promise<ItemRecord | undefined> {
+  // Else it could come back to the queue after this look and before the caller's next one, and the stop be lost.
+  await tx.dialect.lockItem(tx.kysely, itemId);
+  const before = await findItem(tx.kysely, itemId);
+  if (before?.state !== "PENDING") return undefined;
+  if (mayHaveJob(before)) {
+    const asked = await changeItem(
+      tx,
+      { id: itemId, states: ["PENDING"], stopRequested: false },
+      { stopRequestedBy: end.by, phase: "queued", notBefore: 0, waitingReason: null },
+      { kind: "stop_requested", actor: `user:${end.by}`, message: `${end.by} asked for a stop` },
+    );
+    if (asked) await setRunOfItem(tx.kysely, itemId, { stopped: 1 }, ["pending", "running"]);
+    return asked ?? before;
+  }
   const item = await changeItem(
     tx,
     { id: itemId, states: ["PENDING"] },
@@ -51,7 +66,7 @@ export async function endPending(
   return item;
 }
 
-/** PENDING: stopped, cause deleted, and kept. Settled: forgotten with its timeline and logs. */
+/** PENDING: stopped (see endPending), cause deleted, and kept. Settled: forgotten with its timeline and logs. */
 export async function deleteItem(context: ServiceContext, principal: Principal, itemId: string): Promise<void> {
   const { database, clock, files } = context;
   const item = await changeableItem(database.kysely, principal, itemId, "delete items");
