@@ -152,7 +152,9 @@ export async function markQueueDeleted(db: Kysely<Tables>, id: string, now: numb
     .set({ deletedAt: now })
     .where("id", "=", id)
     .where("deletedAt", "is", null)
-    .where(sql<boolean>`NOT EXISTS (SELECT 1 FROM items WHERE queue_id = ${id} AND state IN ('LEASED', 'CLAIMED'))`)
+    .where(
+      sql<boolean>`NOT EXISTS (SELECT 1 FROM items WHERE queue_id = ${id} AND state IN ('PENDING', 'LEASED', 'CLAIMED'))`,
+    )
     .executeTakeFirst();
   return done.numUpdatedRows === 1n;
 }

@@ -118,6 +118,8 @@ export interface QueueCounts {
 /** What SageMaker says of the current attempt's training job; only what the agent has told so far. */
 export interface TrainingRecord {
   readonly name: string;
+  /** The item's attempt that it was told of; set by the server. */
+  readonly attempt?: number;
   readonly arn?: string | null;
   readonly status?: string | null;
   readonly secondaryStatus?: string | null;
