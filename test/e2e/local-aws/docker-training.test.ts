@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { gunzipSync } from "node:zlib";
 import { CreateRepositoryCommand, ECRClient, GetAuthorizationTokenCommand } from "@aws-sdk/client-ecr";
-import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { SageMakerClient, StopTrainingJobCommand } from "@aws-sdk/client-sagemaker";
 import { pino } from "pino";
 import { extract } from "tar-stream";
@@ -209,6 +209,31 @@ test("code that fails, an entry point that is not there, a failure file", async 
     expect.stringContaining('exec: "no-such-program": executable file not found in $PATH'),
   ]);
   expect(await leftovers()).toBe("");
+});
+
+test("read-only and pipe channels, checkpoints outside /opt/ml", async () => {
+  const { bucket } = aws.environment;
+  const s3 = new S3Client(aws.client);
+  await s3.send(new PutObjectCommand({ Bucket: bucket, Key: "data/a", Body: "one\n" }));
+  const channel = (ChannelName: string, InputMode: "FastFile" | "Pipe") => ({
+    ChannelName,
+    InputMode,
+    DataSource: { S3DataSource: { S3DataType: "S3Prefix" as const, S3Uri: `s3://${bucket}/data/` } },
+  });
+  const look =
+    "cd /opt/ml/input/data; cat fast/a; (: > fast/b) 2>/dev/null || echo read-only; cat lines_0; echo s > /checkpoints/step";
+  const job = await runJob(
+    aws,
+    trainingRequest(aws, "channels", image, {
+      entrypoint: shell(look),
+      InputDataConfig: [channel("fast", "FastFile"), channel("lines", "Pipe")],
+      CheckpointConfig: { S3Uri: `s3://${bucket}/checkpoints`, LocalPath: "/checkpoints" },
+    }),
+  );
+  expect(job.FailureReason).toBeUndefined();
+  expect(await logLines(aws, "channels")).toEqual(["one", "read-only", "one"]);
+  const step = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: "checkpoints/step" }));
+  expect(await step.Body!.transformToString()).toBe("s\n");
 });
 
 test("what jobs have left whose directories are gone is taken away with the next job", async () => {
