@@ -117,4 +117,16 @@ describe.each(databases)("accounts on $name", ({ open }) => {
       await expect(refused).rejects.toMatchObject({ code: "FORBIDDEN" });
     expect(await items.stop(chief, item.id)).toMatchObject({ state: "STOPPED" });
   });
+
+  test("two admins who delete each other at once: one stays", async () => {
+    const { accounts } = plane.services;
+    const other = (await accounts.createUser(plane.admin, { name: "other-admin", admin: true })).user;
+    const outcomes = await Promise.allSettled([
+      accounts.deleteUser(plane.admin, other.name),
+      accounts.deleteUser(plane.admin, "admin"),
+    ]);
+    expect(outcomes.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
+    const left = await accounts.users(plane.admin);
+    expect(left.filter((user) => user.admin)).toHaveLength(1);
+  });
 });

@@ -77,4 +77,13 @@ describe.each(databases)("logs on $name", ({ open }) => {
       complete: true,
     });
   });
+
+  test("bytes whose row did not come about are never read, and the lines come once when they are sent again", async () => {
+    const lease = await held();
+    await append(lease, "algo-1", "", "1", "a");
+    const stale = { ...lease, fencingToken: lease.fencingToken - 1 };
+    await expect(append(stale, "algo-1", "1", "2", "lost")).rejects.toMatchObject({ code: "STALE_LEASE" });
+    await append(lease, "algo-1", "1", "2", "b");
+    expect(await texts(lease.itemId)).toEqual(["a", "b"]);
+  });
 });
