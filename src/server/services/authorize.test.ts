@@ -200,7 +200,7 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
       retry: [
         "member",
         async (p, w) => {
-          await s().items.stop(plane.admin, w.waiting.id);
+          await s().items.stop(plane.admin, w.waiting.id).catch(() => {});
           return s().items.retry(p, w.waiting.id);
         },
       ],
@@ -269,15 +269,18 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
     ),
   );
   test.each(rows)("%s", async (_name, [least, call]) => {
+    let things = await world();
     for (const caller of callers) {
       const principal = principals.get(caller);
       if (!principal) throw new Error(`${caller} is missing`);
       const allowed = caller !== "run" && callers.indexOf(caller) >= callers.indexOf(least);
-      const outcome = await call(principal, await world()).then(
+      const outcome = await call(principal, things).then(
         (value) =>
           value === undefined || (Array.isArray(value) && value.length === 0 && !allowed) ? "nothing" : "done",
         (error: { code?: string }) => error.code ?? String(error),
       );
+      // What a call has changed is not the next one's to find.
+      if (allowed && least !== "viewer") things = await world();
       if (allowed) expect(["done", "nothing"], caller).toContain(outcome);
       else
         expect(outcome, caller).toMatch(

@@ -30,7 +30,7 @@ interface Model {
   stopRequested: boolean;
 }
 
-describe.each(databases)("items on $name go by the transition table", ({ open }) => {
+describe.each(databases)("items on $name go by the transition table", ({ name, open }) => {
   let store: TestDatabase;
   let plane: ControlPlane;
   beforeAll(async () => {
@@ -43,7 +43,9 @@ describe.each(databases)("items on $name go by the transition table", ({ open })
   });
 
   test("whatever is done in whatever order", async () => {
-    await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 14 }), walk), { numRuns: 40 });
+    await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 14 }), walk), {
+      numRuns: name === "sqlite" ? 200 : 60,
+    });
   });
 
   async function walk(steps: readonly Step[]): Promise<void> {
