@@ -200,7 +200,9 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
       retry: [
         "member",
         async (p, w) => {
-          await s().items.stop(plane.admin, w.waiting.id).catch(() => {});
+          await s()
+            .items.stop(plane.admin, w.waiting.id)
+            .catch(() => {});
           return s().items.retry(p, w.waiting.id);
         },
       ],
