@@ -10,7 +10,7 @@ import type { TestLocalAws } from "./local-aws.ts";
  * that a mistake of our own builder cannot hide. `files` lie under /opt/slipway/code, the working directory. Gives the image's ECR name.
  */
 export async function pushTrainingImage(
-  aws: TestLocalAws,
+  aws: Pick<TestLocalAws, "client" | "environment">,
   repository: string,
   files: Readonly<Record<string, string>>,
   env: readonly string[] = [],
