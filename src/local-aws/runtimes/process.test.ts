@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { access, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -121,6 +122,15 @@ describe.each(["bubblewrap", "unshare"] as const)("%s", (kind) => {
     await deaf.signal("SIGTERM");
     await deaf.signal("SIGKILL");
     expect(await deaf.wait()).toEqual({ exitCode: 137 });
+  });
+
+  test("SIGTERM that comes before there is a payload is kept for it", async () => {
+    for (let round = 0; round < 12; round++) {
+      const container = await start(kind, await spec("sleep 600"));
+      if (round % 3 > 0) await setTimeout(round * 3);
+      await container.signal("SIGTERM");
+      expect(await container.wait()).toEqual({ exitCode: 143 });
+    }
   });
 
   test("is found again by another runtime object, with its whole output", async () => {

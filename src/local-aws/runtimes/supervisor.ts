@@ -40,6 +40,9 @@ export interface ExitFile {
   readonly at: number;
 }
 
+/** How often a signal looks for a payload that does not exist yet, in milliseconds. */
+const RETRY_MS = 5;
+
 /** CloudWatch Logs takes events of at most 256 KB, 26 bytes of which are overhead; a longer line is cut. */
 const MAX_LINE = 256 * 1024 - 26;
 
@@ -70,24 +73,29 @@ function run(stateDir: string): void {
 
   let killed = false;
   let init: number | undefined;
-  const pending: ("SIGTERM" | "SIGKILL")[] = [];
+  let over = false;
   const deliver = (name: "SIGTERM" | "SIGKILL") => {
+    if (over) return;
     if (init === undefined && !launch.reportsChild && child.pid !== undefined) init = onlyChild(child.pid);
-    if (init === undefined) {
-      pending.push(name);
-      return;
-    }
+    const payload = init === undefined ? undefined : onlyChild(init);
     try {
-      // The init leads the payload's process group and, as pid 1 of its namespace, is itself immune to SIGTERM.
-      // With the fallback sandbox the payload leads a group of its own. Killing the init ends the whole namespace.
-      if (name === "SIGKILL") {
-        killed = true;
+      if (init !== undefined && name === "SIGKILL") {
+        // Killing the init ends the whole namespace.
         process.kill(init, name);
-      } else if (launch.reportsChild) process.kill(-init, name);
-      else process.kill(-(onlyChild(init) ?? init), name);
+        killed = true;
+        return;
+      }
+      if (init !== undefined && payload !== undefined) {
+        // With bubblewrap the init leads the payload's process group (and is itself, as pid 1, immune to SIGTERM); with the
+        // fallback sandbox the payload leads a group of its own.
+        process.kill(-(launch.reportsChild ? init : payload), name);
+        return;
+      }
     } catch {
-      // Ended in the meantime.
+      // No such group: the sandbox is still being made.
     }
+    // Before the payload exists a signal would reach the init alone, which ignores it, and the stop would be lost: it is kept.
+    setTimeout(() => deliver(name), RETRY_MS);
   };
   process.on("SIGTERM", () => deliver("SIGTERM"));
   process.on("SIGUSR2", () => deliver("SIGKILL"));
@@ -101,10 +109,7 @@ function run(stateDir: string): void {
     infoPipe.on("data", (text: string) => {
       info += text;
       const pid = /"child-pid":\s*(\d+)/.exec(info);
-      if (pid && init === undefined) {
-        init = Number(pid[1]);
-        for (const name of pending.splice(0)) deliver(name);
-      }
+      if (pid) init = Number(pid[1]);
     });
     infoPipe.on("error", () => {});
   }
@@ -148,6 +153,9 @@ function run(stateDir: string): void {
     child.on("error", (error) => {
       lines(`${error.message}\n`, false);
       resolve(127);
+    });
+    child.on("exit", () => {
+      over = true;
     });
     child.on("exit", (code, signal) => resolve(code ?? (signal === "SIGKILL" ? 137 : 143)));
   });
