@@ -41,7 +41,7 @@ const PHASES: Readonly<Record<string, ItemPhase>> = {
 export function phaseOfSecondaryStatus(secondaryStatus: string, message = ""): ItemPhase | undefined {
   // While EC2 has no instance, SageMaker stays in Starting and tells so in the message only.
   if (secondaryStatus === "Starting" && /insufficient capacity/i.test(message)) return "pending_capacity";
-  return PHASES[secondaryStatus];
+  return Object.hasOwn(PHASES, secondaryStatus) ? PHASES[secondaryStatus] : undefined;
 }
 
 /** The steps so far, oldest first; endings are left out. */

@@ -38,7 +38,8 @@ export function createJobNetworks(bwrap: () => Promise<string | undefined>): Job
       info.on("data", (data: Buffer) => {
         text += data.toString();
         const found = /"child-pid":\s*(\d+)/.exec(text);
-        if (found !== null) resolve(Number(found[1]));
+        // bubblewrap writes the document in pieces and dies of a closed pipe, with its namespace: read it to its end.
+        if (found !== null && text.trimEnd().endsWith("}")) resolve(Number(found[1]));
       });
     });
     info.destroy();

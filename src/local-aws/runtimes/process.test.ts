@@ -214,7 +214,7 @@ test("an isolated job reaches no network but its own", async () => {
 test("the hosts of an isolated job reach each other", async () => {
   const serve = "import socket; s = socket.create_server(('algo-1', 9000)); print(s.accept()[0].recv(9).decode())";
   const call =
-    "import socket, time\nfor _ in range(200):\n  try: socket.create_connection(('algo-1', 9000)).send(b'hello'); break\n  except OSError: time.sleep(0.05)";
+    "import socket, time\nfor _ in range(600):\n  try: socket.create_connection(('algo-1', 9000), 5).send(b'hello'); break\n  except OSError as error: last = error; time.sleep(0.05)\nelse: raise SystemExit(f'{last}')";
   const host = (name: string, script: string) =>
     spec("", {
       host: name,
@@ -226,7 +226,8 @@ test("the hosts of an isolated job reach each other", async () => {
   const first = await isolated.start(await host("algo-1", serve));
   const second = await isolated.start(await host("algo-2", call));
   started.push(first, second);
-  expect(await second.wait()).toEqual({ exitCode: 0 });
+  const said = lines(second);
+  expect({ ...(await second.wait()), said: await said }).toEqual({ exitCode: 0, said: [] });
   expect(await lines(first)).toEqual(["hello"]);
 });
 
