@@ -4,6 +4,7 @@ import type { JsonObject, JsonValue } from "./json.ts";
 import { elementPath, memberPath } from "./json-path.ts";
 import { hasMacro } from "./macros.ts";
 import { didYouMean, nearest } from "./nearest.ts";
+import { own } from "./own.ts";
 import { type Shape, shapeNamed, wholePattern } from "./sagemaker-model/model.ts";
 import { hasTemplatePlace, isWholeTemplatePlace } from "./template-variables.ts";
 
@@ -38,7 +39,7 @@ export function checkShape(value: JsonValue, shapeName: string, path: string, ch
     if (placeholder !== null) {
       say(
         `${leaf(path)} still has the placeholder ${placeholder[0]}`,
-        PLACEHOLDER_HINTS[path] ?? "Replace it by your own value.",
+        own(PLACEHOLDER_HINTS, path) ?? "Replace it by your own value.",
       );
       return;
     }
@@ -139,7 +140,7 @@ function checkStructure(value: JsonObject, shape: Shape, path: string, check: Sh
         path: at,
         message,
         ...hinted(
-          (path === "" ? ELSEWHERE[key] : undefined) ??
+          (path === "" ? own(ELSEWHERE, key) : undefined) ??
             (meant === undefined ? belongsTo(key) : `Did you mean ${meant}?`) ??
             `Its fields are ${Object.keys(members).join(", ")}.`,
         ),
@@ -150,7 +151,7 @@ function checkStructure(value: JsonObject, shape: Shape, path: string, check: Sh
   for (const name of missing) {
     const at = memberPath(path, name);
     if (check.meant.has(at)) continue;
-    check.problems.push({ path: at, message: `${at} is missing`, ...hinted(MISSING_HINTS[at]) });
+    check.problems.push({ path: at, message: `${at} is missing`, ...hinted(own(MISSING_HINTS, at)) });
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ItemCause } from "../core/item-states.ts";
+import { own } from "../core/own.ts";
 
 /** What kind of trouble an AWS call ran into; decides what the agent does next. */
 export type AwsProblemKind =
@@ -130,9 +131,11 @@ function kindOf(raw: RawAwsError, code: string, message: string): AwsProblemKind
   }
   if (/^Rate exceeded/i.test(message)) return "throttled";
   const named =
-    KINDS[code.replace(/Exception$/, "")] ?? KINDS[code] ?? (raw.code === undefined ? undefined : KINDS[raw.code]);
+    own(KINDS, code.replace(/Exception$/, "")) ??
+    own(KINDS, code) ??
+    (raw.code === undefined ? undefined : own(KINDS, raw.code));
   if (named !== undefined) return named;
-  if (raw.errors?.some((inner) => inner.code !== undefined && KINDS[inner.code] === "network")) return "network";
+  if (raw.errors?.some((inner) => inner.code !== undefined && own(KINDS, inner.code) === "network")) return "network";
   const status = raw.$metadata?.httpStatusCode;
   if (status !== undefined && status >= 500) return "service";
   if (status === 429) return "throttled";

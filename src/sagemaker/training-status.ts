@@ -1,5 +1,6 @@
 import type { DescribeTrainingJobResponse, SecondaryStatusTransition } from "@aws-sdk/client-sagemaker";
 import type { ItemCause, ItemPhase, ItemState } from "../core/item-states.ts";
+import { own } from "../core/own.ts";
 
 /** How a training job ended, in the words of items. */
 export interface TrainingEnd {
@@ -41,7 +42,7 @@ const PHASES: Readonly<Record<string, ItemPhase>> = {
 export function phaseOfSecondaryStatus(secondaryStatus: string, message = ""): ItemPhase | undefined {
   // While EC2 has no instance, SageMaker stays in Starting and tells so in the message only.
   if (secondaryStatus === "Starting" && /insufficient capacity/i.test(message)) return "pending_capacity";
-  return Object.hasOwn(PHASES, secondaryStatus) ? PHASES[secondaryStatus] : undefined;
+  return own(PHASES, secondaryStatus);
 }
 
 /** The steps so far, oldest first; endings are left out. */
