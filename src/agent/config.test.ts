@@ -3,7 +3,7 @@ import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { DEFAULT_LAUNCH_CONFIG, parseLaunchConfig } from "../core/launch-config.ts";
 import { readAgentConfig } from "./config.ts";
 
-const env = { WANDB_BASE_URL: "http://127.0.0.1:8080/", WANDB_API_KEY: "k", SLIPWAY_DATA_DIR: "/data" };
+const env = { WANDB_BASE_URL: "http://127.0.0.1:8080/", WANDB_API_KEY: "k", SLIPWAY_DATA: "/data" };
 
 test("the command line wins over launch-config.yaml, which wins over the environment", () => {
   const file = parseLaunchConfig("queues: [a, b]\nentity: team\nmax_jobs: -1\n", "launch-config.yaml");

@@ -33,7 +33,7 @@ export const AGENT_SETTINGS = z.object({
   WANDB_BASE_URL: url.optional().describe("Address of the server."),
   WANDB_API_KEY: z.string().min(1).optional().describe("API key of the user the agent acts as."),
   WANDB_ENTITY: z.string().min(1).optional().describe("Owner of the queues."),
-  SLIPWAY_DATA_DIR: z
+  SLIPWAY_DATA: z
     .string()
     .min(1)
     .optional()
@@ -91,7 +91,7 @@ export function readAgentConfig(
     entity: overrides.entity ?? launchConfig.entity ?? settings.WANDB_ENTITY,
     queues: [...new Set(queues)],
     maxJobs: overrides.maxJobs === undefined ? launchConfig.maxJobs : limitOf(overrides.maxJobs),
-    dataDir: resolve(overrides.dataDir ?? settings.SLIPWAY_DATA_DIR ?? join(homedir(), ".slipway")),
+    dataDir: resolve(overrides.dataDir ?? settings.SLIPWAY_DATA ?? join(homedir(), ".slipway")),
     // Absent from the file it means "at once": waiting is for code that listens for the run's own stop.
     stopDelaySeconds: "stopped_run_timeout" in launchConfig.raw ? launchConfig.stoppedRunTimeout : 0,
     launchConfig,

@@ -4,7 +4,7 @@ import { SlipwayError } from "../core/errors/slipway-error.ts";
 
 /** Every setting of the local AWS, by the name of its environment variable; each description says what it does. */
 export const LOCAL_AWS_SETTINGS = z.object({
-  SLIPWAY_DATA_DIR: z
+  SLIPWAY_DATA: z
     .string()
     .min(1)
     .default(".slipway")
@@ -85,7 +85,7 @@ export function readLocalAwsConfig(
   for (const name of Object.keys(LOCAL_AWS_SETTINGS.shape)) {
     if (env[name] !== undefined && env[name] !== "") given[name] = env[name];
   }
-  if (overrides.dataDir !== undefined) given.SLIPWAY_DATA_DIR = overrides.dataDir;
+  if (overrides.dataDir !== undefined) given.SLIPWAY_DATA = overrides.dataDir;
   if (overrides.port !== undefined) given.SLIPWAY_LOCAL_AWS_PORT = overrides.port;
   if (overrides.host !== undefined) given.SLIPWAY_LOCAL_AWS_HOST = overrides.host;
   const parsed = LOCAL_AWS_SETTINGS.safeParse(given);
@@ -98,7 +98,7 @@ export function readLocalAwsConfig(
     throw new SlipwayError("LOCAL_AWS_CONFIG_INVALID", { values: { count: problems.length }, problems });
   }
   const settings = parsed.data;
-  const dataDir = resolve(settings.SLIPWAY_DATA_DIR);
+  const dataDir = resolve(settings.SLIPWAY_DATA);
   return {
     dataDir,
     stateDir: join(dataDir, "local-aws"),
