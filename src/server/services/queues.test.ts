@@ -61,6 +61,13 @@ describe.each(databases)("queues on $name", ({ open }) => {
     expect(made.filter((result) => result.status === "fulfilled")).toHaveLength(1);
   });
 
+  test("a queue's owner has the project by which the wandb agent asks for queues", async () => {
+    const { config } = await plane.queue();
+    await upsert("for-wandb", config);
+    const project = await plane.services.projects.get(plane.admin, "admin", "model-registry");
+    expect(project?.name).toBe("model-registry");
+  });
+
   test("template values are filled in and checked at the push", async () => {
     const { config } = await plane.queue();
     const places = { ...config, ResourceConfig: { InstanceType: "{{itype}}", InstanceCount: 1, VolumeSizeInGB: 10 } };

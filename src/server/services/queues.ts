@@ -25,6 +25,7 @@ import type {
 import { maySee, requireRole } from "./authorize.ts";
 import type { ServiceContext } from "./context.ts";
 import { queueById, visibleEntity } from "./entity-lookup.ts";
+import { ensureProject } from "./items/push.ts";
 import { endPending } from "./items/stop.ts";
 import type { Principal } from "./principal.ts";
 
@@ -90,6 +91,9 @@ export interface QueuesService {
 /** What the client's own URLs can carry. */
 const QUEUE_NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,127}$/u;
 
+/** LAUNCH_DEFAULT_PROJECT of the wandb client: where it looks for queues. */
+const QUEUE_PROJECT = "model-registry";
+
 export function createQueuesService(context: ServiceContext): QueuesService {
   const { database, clock, newId } = context;
   const { kysely } = database;
@@ -106,6 +110,8 @@ export function createQueuesService(context: ServiceContext): QueuesService {
       .transaction(clock, async (tx) => {
         const head = { id, name, entityId: entity.id, createdBy: principal.username, now: tx.now };
         await insertQueue(tx.kysely, head, content);
+        // The wandb agent asks for an entity's queues by this project of it, and gives up if there is none.
+        await ensureProject(tx, newId(), entity, QUEUE_PROJECT);
         return announced(tx, id, "created");
       })
       .catch((error: unknown) => {
