@@ -11,7 +11,6 @@ import type { CodeSource, RunSpec } from "../core/run-spec.ts";
 import type { ImageNeed, SubmissionPlan } from "../core/submission-plan.ts";
 import { type BuiltImage, createBuilder } from "../image/builders/builder.ts";
 import { readDockerCredentials } from "../image/registry-credentials.ts";
-import { imagePresence } from "../sagemaker/ecr-images.ts";
 import { ecrToken } from "../sagemaker/ecr-token.ts";
 import { createBuildLog } from "./build-log.ts";
 import { checkArchive } from "./code-digest.ts";
@@ -33,7 +32,7 @@ export async function ensureImage(deps: JobDeps, held: HeldItem, plan: Submissio
 
 async function checkPrebuilt(deps: JobDeps, held: HeldItem, uri: string): Promise<string> {
   const startedAt = deps.clock.now();
-  const { presence, reason } = await imagePresence(uri, deps.aws.ecr);
+  const { presence, reason } = await deps.lookUpImage(uri);
   deps.pass("image-checked");
   if (presence === "missing") throw new SlipwayError("IMAGE_NOT_FOUND", { values: { image: uri }, where: uri });
   const took = seconds(deps.clock.now() - startedAt);

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { Client } from "../client/client.ts";
 import type { Clock } from "../core/clock.ts";
 import type { AwsClients } from "../sagemaker/aws-clients.ts";
+import type { ImageLookup } from "../sagemaker/ecr-images.ts";
 import type { RateLimit } from "../sagemaker/rate-limit.ts";
 import type { TrainingWatcher } from "../sagemaker/watcher.ts";
 import type { AgentConfig } from "./config.ts";
@@ -15,6 +16,7 @@ export interface JobDeps {
   readonly controlPlane: ControlPlane;
   readonly aws: AwsClients;
   readonly watcher: TrainingWatcher;
+  readonly lookUpImage: ImageLookup;
   readonly logRate: RateLimit;
   readonly clock: Clock;
   readonly logger: Logger;

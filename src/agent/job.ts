@@ -62,11 +62,11 @@ async function toSubmission(deps: JobDeps, held: HeldItem, at: (step: string) =>
     return plan.trainingJobName;
   }
   held.check();
-  const reported = reportPlan(deps, held, plan);
-  // A look at a registry changes nothing, so it need not wait for the report: it is the way of most jobs.
-  if (plan.image.kind === "build") await reported;
+  // A build takes a while, so people are told what is coming. Else the submission says so itself, a few milliseconds
+  // later, and a report of its own would only hold it up by a commit.
+  if (plan.image.kind === "build") await reportPlan(deps, held, plan);
   at(plan.image.kind === "build" ? "building the image" : "looking for the image");
-  const [imageUri] = await Promise.all([ensureImage(deps, held, plan), reported]);
+  const imageUri = await ensureImage(deps, held, plan);
   held.check();
   at("submitting the training job");
   return submit(deps, held, plan, imageUri);

@@ -6,6 +6,7 @@ import { AgentStatusDocument } from "../client/generated/operations.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { createAwsClients } from "../sagemaker/aws-clients.ts";
 import type { AwsProblem } from "../sagemaker/aws-problem.ts";
+import { createImageLookup } from "../sagemaker/ecr-images.ts";
 import { createRateLimit } from "../sagemaker/rate-limit.ts";
 import { createTrainingWatcher } from "../sagemaker/watcher.ts";
 import type { AgentConfig } from "./config.ts";
@@ -80,6 +81,7 @@ export async function startAgent(config: AgentConfig, deps: AgentDeps = {}): Pro
   });
   const job: JobDeps = {
     ...{ config, client, controlPlane, aws, watcher, clock, logger, fetch },
+    lookUpImage: createImageLookup(aws.ecr, clock),
     logRate: createRateLimit(LOG_CALLS_PER_SECOND, clock),
     pass: createPassPoint(config.crashAt),
   };

@@ -1,4 +1,5 @@
 import { DescribeImagesCommand, type ECRClient } from "@aws-sdk/client-ecr";
+import type { Clock } from "../core/clock.ts";
 import { parseEcrRepository } from "../core/image-repository.ts";
 import { classifyAwsError } from "./aws-problem.ts";
 
@@ -51,4 +52,27 @@ export async function imagePresence(
     if (problem.passing) throw error;
     return { presence: "unknown", reason: problem.message };
   }
+}
+
+/** Answers imagePresence of an image. */
+export type ImageLookup = (image: string) => ReturnType<typeof imagePresence>;
+
+/** How long an image that was there is taken to be there still: SageMaker tells if it has gone since. */
+const REMEMBERED_MS = 300_000;
+const REMEMBERED_IMAGES = 1_000;
+
+/** Looks images up and remembers for five minutes those that exist: the runs of a sweep share one. */
+export function createImageLookup(ecr: (region: string) => ECRClient, clock: Clock): ImageLookup {
+  const seenAt = new Map<string, number>();
+  return async (image) => {
+    const at = seenAt.get(image);
+    if (at !== undefined && clock.now() - at < REMEMBERED_MS) return { presence: "present" };
+    seenAt.delete(image);
+    const found = await imagePresence(image, ecr);
+    if (found.presence === "present") {
+      if (seenAt.size >= REMEMBERED_IMAGES) seenAt.clear();
+      seenAt.set(image, clock.now());
+    }
+    return found;
+  };
 }

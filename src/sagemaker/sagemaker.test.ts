@@ -1,6 +1,11 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { CreateRepositoryCommand } from "@aws-sdk/client-ecr";
+import {
+  BatchDeleteImageCommand,
+  BatchGetImageCommand,
+  CreateRepositoryCommand,
+  PutImageCommand,
+} from "@aws-sdk/client-ecr";
 import type { CreateTrainingJobRequest, DescribeTrainingJobResponse } from "@aws-sdk/client-sagemaker";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -10,7 +15,7 @@ import { buildImage } from "../image/builders/layer.ts";
 import { readLocalAwsConfig } from "../local-aws/config.ts";
 import { type RunningLocalAws, startLocalAws } from "../local-aws/start.ts";
 import { type AwsClients, createAwsClients } from "./aws-clients.ts";
-import { imagePresence } from "./ecr-images.ts";
+import { createImageLookup, imagePresence } from "./ecr-images.ts";
 import { ecrToken } from "./ecr-token.ts";
 import { createLogTail, type LogBatch } from "./log-tail.ts";
 import { describeTrainingJob, ITEM_VARIABLE, stopTrainingJob, submitTrainingJob } from "./submit.ts";
@@ -174,4 +179,29 @@ test("the log of every node is read exactly once, over restarts and expired toke
       .flatMap((batch) => batch.lines.map((line) => line.text));
     expect(lines).toEqual(Array.from({ length: 2500 }, (_, i) => `line ${i}`));
   }
+});
+
+test("an image that was there is not asked for again for five minutes, one that was not is", async () => {
+  const ecr = clients.ecr();
+  let now = 0;
+  const look = createImageLookup(clients.ecr, { ...systemClock, now: () => now });
+  const tagged = `${aws.environment.ecrRegistry}/jobs:passing`;
+  expect(await look(tagged)).toMatchObject({ presence: "missing" });
+
+  const imageIds = [{ imageDigest: image.slice(image.indexOf("@") + 1) }];
+  const { images } = await ecr.send(
+    new BatchGetImageCommand({
+      repositoryName: "jobs",
+      imageIds: image.includes("@") ? imageIds : [{ imageTag: image.slice(image.lastIndexOf(":") + 1) }],
+    }),
+  );
+  const imageManifest = images?.[0]?.imageManifest;
+  await ecr.send(new PutImageCommand({ repositoryName: "jobs", imageManifest, imageTag: "passing" }));
+  expect(await look(tagged)).toEqual({ presence: "present" });
+
+  await ecr.send(new BatchDeleteImageCommand({ repositoryName: "jobs", imageIds: [{ imageTag: "passing" }] }));
+  now = 299_999;
+  expect(await look(tagged)).toEqual({ presence: "present" });
+  now = 300_000;
+  expect(await look(tagged)).toMatchObject({ presence: "missing" });
 });

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import { type RandomBytes, randomText } from "./ids.ts";
-import type { ApiKeyRecord } from "./records.ts";
+import type { ApiKeyRecord, MemberRole } from "./records.ts";
 import type { Tables } from "./tables.ts";
 
 /** The form that the wandb client takes (wandb/sdk/lib/wbauth/validation.py): an optional prefix, then 40 or more characters. */
@@ -25,8 +25,16 @@ export interface RunScope {
   readonly runName: string;
 }
 
-export interface FoundApiKey {
-  readonly record: ApiKeyRecord;
+/** Who a key speaks for. */
+export interface KeyHolder {
+  readonly keyId: string;
+  readonly lastUsedAt: number | null;
+  readonly userId: string;
+  readonly username: string;
+  /** The user's own entity. */
+  readonly entityId: string;
+  readonly admin: boolean;
+  readonly memberships: readonly { readonly entityId: string; readonly role: MemberRole }[];
   readonly run: RunScope | null;
 }
 
@@ -72,14 +80,46 @@ function toRecord(row: {
   };
 }
 
-export async function findApiKey(db: Kysely<Tables>, key: string): Promise<FoundApiKey | undefined> {
-  const row = await db.selectFrom("apiKeys").selectAll().where("hash", "=", hashApiKey(key)).executeTakeFirst();
+export async function isApiKeyTaken(db: Kysely<Tables>, key: string): Promise<boolean> {
+  const row = await db.selectFrom("apiKeys").select("id").where("hash", "=", hashApiKey(key)).executeTakeFirst();
+  return row !== undefined;
+}
+
+/** The key's user with all memberships, in one query: every request asks this. Undefined if the key or its user is gone. */
+export async function findKeyHolder(db: Kysely<Tables>, key: string): Promise<KeyHolder | undefined> {
+  const { rows } = await sql<HolderRow>`
+    SELECT k.id AS key_id, k.last_used_at, k.item_id, k.run_entity_id, k.run_project, k.run_name,
+      u.id AS user_id, u.name AS username, u.entity_id, u.admin, m.entity_id AS member_of, m.role
+    FROM api_keys k JOIN users u ON u.id = k.user_id LEFT JOIN memberships m ON m.user_id = u.id
+    WHERE k.hash = ${hashApiKey(key)} AND u.deleted_at IS NULL`.execute(db);
+  const row = rows[0];
   if (!row) return undefined;
-  const run =
-    row.itemId !== null && row.runEntityId !== null && row.runProject !== null && row.runName !== null
-      ? { itemId: row.itemId, entityId: row.runEntityId, projectName: row.runProject, runName: row.runName }
-      : null;
-  return { record: toRecord(row), run };
+  const { keyId, lastUsedAt, userId, username, entityId } = row;
+  return {
+    ...{ keyId, lastUsedAt, userId, username, entityId },
+    admin: row.admin === 1,
+    memberships: rows.flatMap(({ memberOf, role }) => (memberOf && role ? [{ entityId: memberOf, role }] : [])),
+    run:
+      row.itemId !== null && row.runEntityId !== null && row.runProject !== null && row.runName !== null
+        ? { itemId: row.itemId, entityId: row.runEntityId, projectName: row.runProject, runName: row.runName }
+        : null,
+  };
+}
+
+/** One for each membership, or one without. */
+interface HolderRow {
+  readonly keyId: string;
+  readonly lastUsedAt: number | null;
+  readonly itemId: string | null;
+  readonly runEntityId: string | null;
+  readonly runProject: string | null;
+  readonly runName: string | null;
+  readonly userId: string;
+  readonly username: string;
+  readonly entityId: string;
+  readonly admin: number;
+  readonly memberOf: string | null;
+  readonly role: MemberRole | null;
 }
 
 export async function touchApiKey(db: Kysely<Tables>, id: string, now: number): Promise<void> {

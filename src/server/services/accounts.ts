@@ -4,9 +4,10 @@ import {
   API_KEY_PATTERN,
   deleteApiKeyById,
   deleteApiKeysOfUser,
-  findApiKey,
   findApiKeyById,
+  findKeyHolder,
   insertApiKey,
+  isApiKeyTaken,
   listApiKeys,
   mintApiKey,
   touchApiKey,
@@ -88,7 +89,7 @@ export function createAccountsService(context: ServiceContext): AccountsService 
     if (!API_KEY_PATTERN.test(apiKey)) throw new SlipwayError("API_KEY_INVALID");
     if (await findEntity(tx.kysely, { name: input.name }))
       throw new SlipwayError("NAME_TAKEN", { values: { name: input.name } });
-    if (await findApiKey(tx.kysely, apiKey)) throw new SlipwayError("API_KEY_TAKEN");
+    if (await isApiKeyTaken(tx.kysely, apiKey)) throw new SlipwayError("API_KEY_TAKEN");
     const entity = await insertEntity(tx.kysely, { id: newId(), name: input.name, isTeam: false, now: tx.now });
     const user = await insertUser(tx.kysely, {
       id: newId(),
@@ -136,23 +137,15 @@ export function createAccountsService(context: ServiceContext): AccountsService 
     },
 
     async authenticate(apiKey) {
-      const found = await findApiKey(kysely, apiKey);
-      const user = found && (await findUser(kysely, { id: found.record.userId }));
-      if (!found || !user || user.deletedAt !== null) return undefined;
+      const holder = await findKeyHolder(kysely, apiKey);
+      if (!holder) return undefined;
+      const { keyId, userId, username, entityId, admin, run } = holder;
       const now = clock.now();
-      if ((found.record.lastUsedAt ?? 0) < now - TOUCH_MS) await touchApiKey(kysely, found.record.id, now);
-      const roles = new Map<string, MemberRole>([[user.entityId, "ADMIN"]]);
-      for (const membership of await membershipsOfUser(kysely, user.id))
-        roles.set(membership.entityId, membership.role);
-      const { run } = found;
+      if ((holder.lastUsedAt ?? 0) < now - TOUCH_MS) await touchApiKey(kysely, keyId, now);
+      const roles = new Map<string, MemberRole>([[entityId, "ADMIN"]]);
+      for (const membership of holder.memberships) roles.set(membership.entityId, membership.role);
       return {
-        userId: user.id,
-        username: user.name,
-        entityId: user.entityId,
-        entityName: user.name,
-        admin: user.admin,
-        apiKeyId: found.record.id,
-        roles,
+        ...{ userId, username, entityId, entityName: username, admin, apiKeyId: keyId, roles },
         run: run && { entityId: run.entityId, projectName: run.projectName, runName: run.runName },
       };
     },
