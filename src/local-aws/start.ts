@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Logger, pino } from "pino";
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { LocalAwsConfig } from "./config.ts";
-import { closeDatabase, openDatabase } from "./database.ts";
+import { openDatabase } from "./database.ts";
 import { createEcr } from "./ecr/ecr.ts";
 import { registryForEngine } from "./ecr/engine-registry.ts";
 import { createRegistryRoutes } from "./ecr/registry/routes.ts";
@@ -43,10 +43,10 @@ export async function startLocalAws(
   const runFile = join(config.dataDir, "run", "local-aws.json");
   await mkdir(config.stateDir, { recursive: true, mode: 0o700 });
   await mkdir(join(config.dataDir, "run"), { recursive: true, mode: 0o700 });
-  const db = openDatabase(config.stateDir);
+  const database = openDatabase(config.stateDir);
   let gateway: Gateway | undefined;
   const context: LocalAwsContext = {
-    db,
+    db: database.db,
     dataDir: config.stateDir,
     clock,
     logger,
@@ -62,7 +62,7 @@ export async function startLocalAws(
     await gateway?.close();
     for (const service of services) await service.close?.();
     await rm(runFile, { force: true });
-    closeDatabase(db);
+    database.close();
   };
   try {
     const parts = createParts(context, config);

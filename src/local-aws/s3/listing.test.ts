@@ -4,24 +4,26 @@ import { join } from "node:path";
 import fc from "fast-check";
 import type { Database } from "libsql";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { closeDatabase, openDatabase } from "../database.ts";
+import { type OpenDatabase, openDatabase } from "../database.ts";
 import { compareUtf8, listPage } from "./listing.ts";
 import { createObjectRows, type ObjectRows } from "./object-rows.ts";
 import { createS3Tables } from "./tables.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "slipway-listing-"));
+let database: OpenDatabase;
 let db: Database;
 let rows: ObjectRows;
 
 beforeAll(() => {
-  db = openDatabase(dir);
+  database = openDatabase(dir);
+  db = database.db;
   createS3Tables(db);
   db.pragma("synchronous = OFF");
   db.exec("INSERT INTO s3_buckets (name, region, created_at) VALUES ('b', 'us-east-1', 0)");
   rows = createObjectRows(db);
 });
 afterAll(() => {
-  closeDatabase(db);
+  database.close();
   rmSync(dir, { recursive: true });
 });
 beforeEach(() => void db.exec("DELETE FROM s3_objects"));
