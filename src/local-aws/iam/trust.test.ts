@@ -61,6 +61,9 @@ describe("trust policies", () => {
     [{ StringEqualsIfExists: { "sts:ExternalId": "42" } }, {}, true],
     [{ StringLike: { "sts:RoleSessionName": "night-*" } }, { "sts:RoleSessionName": "night-1" }, true],
     [{ StringLike: { "sts:RoleSessionName": "night.*" } }, { "sts:RoleSessionName": "night-1" }, false],
+    [{ StringLike: { "sts:RoleSessionName": "n?g*-*1" } }, { "sts:RoleSessionName": "night-shift-1" }, true],
+    [{ StringLike: { "sts:RoleSessionName": "n?g*-*1" } }, { "sts:RoleSessionName": "night-1-shift" }, false],
+    [{ StringLike: { "sts:ExternalId": `${"a*".repeat(50)}b` } }, { "sts:ExternalId": "a".repeat(1000) }, false],
     [{ Bool: { "aws:MultiFactorAuthPresent": true } }, {}, false],
   ])("condition %j under %j", (Condition, context, expected) => {
     expect(trusts(policy(allow({ AWS: ACCOUNT }, { Condition })), ANN, context as Record<string, string>)).toBe(

@@ -51,11 +51,25 @@ function matchesConditions(statement: Statement, context: Readonly<Record<string
   });
 }
 
-/** Policy wildcards: `*` is any run of characters, `?` any one. */
+/** Policy wildcards: `*` is any run of characters, `?` any one. No regular expression: its time could grow without end. */
 function like(pattern: string, text: string): boolean {
-  const source = pattern
-    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
-    .replaceAll("*", ".*")
-    .replaceAll("?", ".");
-  return new RegExp(`^${source}$`, "s").test(text);
+  let at = 0;
+  let star = -1;
+  let resume = 0;
+  let position = 0;
+  while (position < text.length) {
+    if (pattern[at] === "*") {
+      star = at++;
+      resume = position;
+    } else if (at < pattern.length && (pattern[at] === "?" || pattern[at] === text[position])) {
+      at++;
+      position++;
+    } else if (star >= 0) {
+      // The last star takes one character more.
+      at = star + 1;
+      position = ++resume;
+    } else return false;
+  }
+  while (pattern[at] === "*") at++;
+  return at === pattern.length;
 }

@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Libsql from "libsql";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Clock } from "../../core/clock.ts";
 import { compileFilterPattern } from "./filter-pattern.ts";
 import { createLogStore, type LogStore } from "./log-store.ts";
@@ -42,6 +42,18 @@ const find = (group: string, name: string) => store.stream(group, name)!;
 const get = (input: object) => getLogEvents(store, GROUP, find, { logStreamName: "s", ...input } as never) as Page;
 const filter = (input: object) => filterLogEvents(store, GROUP, find, input as never) as Page;
 const texts = (page: Page) => page.events.map(({ message }) => message);
+
+test("an append is one commit, however long, and lines that a loss of power took away are passed over", async () => {
+  const statements = vi.spyOn(database, "exec");
+  store.append(GROUP, "s", events(50_000));
+  expect(statements.mock.calls.filter(([sql]) => sql === "COMMIT")).toHaveLength(1);
+  statements.mockRestore();
+  store.append(GROUP, "s", events(1, 50_000));
+  const { id, bytes } = store.stream(GROUP, "s")!;
+  await truncate(join(dataDir, "logs", `${id}.log`), bytes - 10);
+  expect([...store.read(store.stream(GROUP, "s")!, "forward")].length).toBe(50_000);
+  expect(database.pragma("synchronous")).toEqual([{ synchronous: 2 }]);
+});
 
 describe("GetLogEvents", () => {
   test("reads from the head in pages; the forward token stays when nothing is new, then goes on", () => {
@@ -166,6 +178,26 @@ describe("FilterLogEvents", () => {
     expect(texts(filter({ logStreamNamePrefix: "job/", endTime: NOW + 1 }))).toEqual(["a1 ERROR", "b1"]);
     expect(new Set(filter({}).events.map(({ eventId }) => eventId)).size).toBe(6);
   });
+
+  test("an answer that would take long to find comes in parts, empty ones too", () => {
+    const message = "x".repeat(1000);
+    store.append(
+      GROUP,
+      "big",
+      Array.from({ length: 10_000 }, (_, index) => ({
+        timestamp: NOW + index,
+        message: index === 9_999 ? "it" : message,
+      })),
+    );
+    const pages: string[][] = [];
+    let nextToken: string | undefined;
+    do {
+      const page = filter({ filterPattern: "it", ...(nextToken === undefined ? {} : { nextToken }) });
+      pages.push(texts(page));
+      nextToken = page.nextToken;
+    } while (nextToken !== undefined);
+    expect(pages).toEqual([[], [], ["it"]]);
+  });
 });
 
 test.each([
@@ -181,7 +213,13 @@ test.each([
   ["ERROR -known", "ERROR known", false],
   ["%loss=[0-9]+%", "loss=12", true],
 ])("pattern %s on %s: %s", (pattern, message, matches) => {
-  expect(compileFilterPattern(pattern)(message)).toBe(matches);
+  expect(compileFilterPattern(pattern)([message])).toEqual([matches]);
+});
+
+test("an expression that runs away is refused", () => {
+  const messages = ["a".repeat(60)];
+  expect(() => compileFilterPattern("%(a+)+b%")(messages)).toThrow("takes too long");
+  expect(compileFilterPattern("%a+$%")(messages)).toEqual([true]);
 });
 
 test("JSON patterns are refused", () => {

@@ -6,6 +6,10 @@ import { invalidParameter, readParameters, STREAM_NAME } from "./parameters.ts";
 /** One answer carries at most 1 MB, counted as the message's bytes plus 26 each (API reference, quotas). */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 const MAX_EVENTS = 10_000;
+/** FilterLogEvents looks through so many bytes for one answer, which may then be empty and carry a token, as the service's may. */
+const MAX_SEARCHED_BYTES = 4 * 1024 * 1024;
+/** Events that are matched at a stretch. */
+const BATCH = 1000;
 
 /** Finds a stream of a group. Throws ResourceNotFoundException. */
 type FindStream = (group: string, name: string) => LogStream;
@@ -68,50 +72,47 @@ export function filterLogEvents(store: LogStore, group: string, findStream: Find
   const startTime = parameters.integer("startTime", { min: 0 }) ?? 0;
   const endTime = parameters.integer("endTime", { min: 0 }) ?? Number.MAX_SAFE_INTEGER;
   const limit = parameters.integer("limit", { min: 1, max: MAX_EVENTS }) ?? MAX_EVENTS;
-  const matches = compileFilterPattern(parameters.string("filterPattern", { max: 1024 }) ?? "");
+  const matching = compileFilterPattern(parameters.string("filterPattern", { max: 1024 }) ?? "");
   const token = parameters.string("nextToken");
   const resume = token === undefined ? undefined : parseFilterToken(token);
 
-  const streams =
+  const streams = (
     names?.map((name) => findStream(group, name)) ??
-    store.streams(group).filter((stream) => stream.name.startsWith(prefix ?? ""));
-  const sources = streams
-    .filter((stream) => stream.events > 0 && stream.lastTimestamp! >= startTime && stream.firstTimestamp! <= endTime)
-    .map((stream) => {
-      const from: LogPosition = { timestamp: Math.max(startTime, resume?.position.timestamp ?? 0), ordinal: 0 };
-      const events = store.read(stream, "forward", from);
-      return { stream, events, head: events.next() };
-    });
+    store.streams(group).filter((stream) => stream.name.startsWith(prefix ?? ""))
+  ).filter((stream) => stream.events > 0 && stream.lastTimestamp! >= startTime && stream.firstTimestamp! <= endTime);
+  const events = inOrder(store, streams, Math.max(startTime, resume?.position.timestamp ?? 0));
   const answer: object[] = [];
   let bytes = 0;
+  let searched = 0;
   let last: { position: LogPosition; stream: number } | undefined;
   let more = false;
-  for (;;) {
-    let next: (typeof sources)[number] | undefined;
-    for (const source of sources) {
-      if (source.head.done === true) continue;
-      if (next === undefined || compareAcross(source.head.value, source.stream, next.head.value!, next.stream) < 0)
-        next = source;
+  for (let ended = false; !ended && !more; ) {
+    const batch: { event: StoredLogEvent; stream: LogStream }[] = [];
+    while (batch.length < BATCH) {
+      const next = events.next();
+      ended = next.done === true || next.value.event.timestamp > endTime;
+      if (next.done === true || ended) break;
+      const { event, stream } = next.value;
+      if (resume === undefined || compareToResume(event, stream.id, resume) > 0) batch.push(next.value);
     }
-    if (next === undefined) break;
-    const event = next.head.value as StoredLogEvent;
-    next.head = next.events.next();
-    if (event.timestamp > endTime) continue;
-    if (resume !== undefined && compareToResume(event, next.stream.id, resume) <= 0) continue;
-    if (!matches(event.message)) continue;
-    bytes += Buffer.byteLength(event.message) + 26;
-    if (answer.length === limit || (bytes > MAX_ANSWER_BYTES && answer.length > 0)) {
-      more = true;
-      break;
+    const wanted = matching(batch.map(({ event }) => event.message));
+    for (const [index, { event, stream }] of batch.entries()) {
+      const size = Buffer.byteLength(event.message) + 26;
+      const full = wanted[index] && (answer.length === limit || (bytes + size > MAX_ANSWER_BYTES && answer.length > 0));
+      more = full === true || searched > MAX_SEARCHED_BYTES;
+      if (more) break;
+      searched += size;
+      last = { position: event, stream: stream.id };
+      if (!wanted[index]) continue;
+      bytes += size;
+      answer.push({
+        logStreamName: stream.name,
+        timestamp: event.timestamp,
+        message: event.message,
+        ingestionTime: event.ingestionTime,
+        eventId: digits(event.timestamp, 20) + digits(stream.id, 12) + digits(event.ordinal, 24),
+      });
     }
-    answer.push({
-      logStreamName: next.stream.name,
-      timestamp: event.timestamp,
-      message: event.message,
-      ingestionTime: event.ingestionTime,
-      eventId: digits(event.timestamp, 20) + digits(next.stream.id, 12) + digits(event.ordinal, 24),
-    });
-    last = { position: event, stream: next.stream.id };
   }
   return {
     events: answer,
@@ -124,6 +125,29 @@ export function filterLogEvents(store: LogStore, group: string, findStream: Find
         }
       : {}),
   };
+}
+
+/** The events of several streams from a time on, mixed in the order of time. */
+function* inOrder(
+  store: LogStore,
+  streams: readonly LogStream[],
+  from: number,
+): Generator<{ event: StoredLogEvent; stream: LogStream }> {
+  const sources = streams.map((stream) => {
+    const events = store.read(stream, "forward", { timestamp: from, ordinal: 0 });
+    return { stream, events, head: events.next() };
+  });
+  for (;;) {
+    let next: (typeof sources)[number] | undefined;
+    for (const source of sources) {
+      if (source.head.done === true) continue;
+      if (next === undefined || compareAcross(source.head.value, source.stream, next.head.value!, next.stream) < 0)
+        next = source;
+    }
+    if (next === undefined) return;
+    yield { event: next.head.value as StoredLogEvent, stream: next.stream };
+    next.head = next.events.next();
+  }
 }
 
 const START: LogPosition = { timestamp: 0, ordinal: 0 };

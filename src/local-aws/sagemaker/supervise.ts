@@ -73,7 +73,7 @@ export async function pumpLog(
   for await (const { at, text } of container.output(abandon)) {
     // CloudWatch takes no empty events.
     if (text === "") continue;
-    metrics.read(text, at);
+    await metrics.read(text, at);
     if (written > 0) {
       written--;
       continue;
@@ -86,6 +86,7 @@ export async function pumpLog(
     }
   }
   flush();
+  await metrics.settled();
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

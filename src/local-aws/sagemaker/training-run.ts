@@ -56,7 +56,7 @@ async function run(deps: TrainingDeps, name: string, control: RunControl): Promi
   const hosts = hostsOf(job.request);
   const places = hosts.map((host) => placeOf(deps, job, host));
   control.metrics = createMetricReader(job.request.AlgorithmSpecification.MetricDefinitions ?? [], (metric, reason) =>
-    deps.logger.warn({ job: name, metric, reason }, "the metric's regular expression cannot be read"),
+    deps.logger.warn({ job: name, metric, reason }, "the metric's regular expression is not used"),
   );
   if (job.run.exits === undefined) {
     const fresh = job.run.logEpoch === undefined;
