@@ -90,6 +90,12 @@ async function lines(container: RunningContainer): Promise<string[]> {
   return found;
 }
 
+/** The first line, when it has come; ends the reading. */
+async function firstLine(container: RunningContainer): Promise<string | undefined> {
+  for await (const { text } of container.output()) return text;
+  return undefined;
+}
+
 describe.each(["bubblewrap", "unshare"] as const)("%s", (kind) => {
   test("runs the payload in its image's directory with its own /opt/ml, names and environment only", async () => {
     process.env.SLIPWAY_TEST_SECRET = "seen";
@@ -110,15 +116,14 @@ describe.each(["bubblewrap", "unshare"] as const)("%s", (kind) => {
   test("SIGTERM reaches the payload, SIGKILL ends what ignores it", async () => {
     const polite = await start(kind, await spec('trap "echo bye; exit 7" TERM; echo up; while :; do sleep 0.05; done'));
     const reading = lines(polite);
-    const first = polite.output()[Symbol.asyncIterator]();
-    expect((await first.next()).value?.text).toBe("up");
+    expect(await firstLine(polite)).toBe("up");
     await polite.signal("SIGTERM");
     expect(await polite.wait()).toEqual({ exitCode: 7 });
     // The whole group is signalled; the shell may say that its sleep was.
     expect((await reading).filter((line) => line !== "Terminated")).toEqual(["up", "bye"]);
 
     const deaf = await start(kind, await spec('trap "" TERM; echo up; while :; do sleep 0.05; done'));
-    await deaf.output()[Symbol.asyncIterator]().next();
+    expect(await firstLine(deaf)).toBe("up");
     await deaf.signal("SIGTERM");
     await deaf.signal("SIGKILL");
     expect(await deaf.wait()).toEqual({ exitCode: 137 });
