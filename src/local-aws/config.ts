@@ -1,3 +1,4 @@
+import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
@@ -7,9 +8,9 @@ export const LOCAL_AWS_SETTINGS = z.object({
   SLIPWAY_DATA: z
     .string()
     .min(1)
-    .default(".slipway")
+    .optional()
     .describe(
-      "Data directory; the local AWS keeps everything under its folder local-aws, and its address in run/local-aws.json.",
+      "Data directory; the local AWS keeps everything under its folder local-aws, and its address in run/local-aws.json. Without it: ~/.slipway.",
     ),
   SLIPWAY_LOCAL_AWS_HOST: z
     .string()
@@ -98,7 +99,7 @@ export function readLocalAwsConfig(
     throw new SlipwayError("LOCAL_AWS_CONFIG_INVALID", { values: { count: problems.length }, problems });
   }
   const settings = parsed.data;
-  const dataDir = resolve(settings.SLIPWAY_DATA);
+  const dataDir = resolve(settings.SLIPWAY_DATA ?? join(env.HOME ?? homedir(), ".slipway"));
   return {
     dataDir,
     stateDir: join(dataDir, "local-aws"),
