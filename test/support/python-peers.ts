@@ -24,18 +24,24 @@ export interface PythonPeers {
   readonly wandb: string;
 }
 
-/**
- * The peers, installed once into `~/.cache/slipway-tests` (or XDG_CACHE_HOME); a new list of requirements makes a new
- * environment. Several test files may ask at once: one installs, the others wait. The lock is the kernel's, so it goes with
- * whoever holds it.
- */
+/** The peers, installed once into `~/.cache/slipway-tests` (or XDG_CACHE_HOME). */
 export async function pythonPeers(): Promise<PythonPeers> {
-  const name = createHash("sha256").update(REQUIREMENTS.join("\n")).digest("hex").slice(0, 12);
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "slipway-tests");
-  const folder = join(cache, `python-${name}`);
-  await mkdir(cache, { recursive: true });
-  const install = ["sh", "-c", INSTALL, "install", folder, ...REQUIREMENTS];
-  await run("flock", [`${folder}.flock`, ...install], { maxBuffer: 1 << 26 });
+  const folder = await installPython(cache, REQUIREMENTS);
   const program = (file: string) => join(folder, "bin", file);
   return { python: program("python"), aws: program("aws"), wandb: program("wandb") };
+}
+
+/**
+ * A virtual environment with these requirements under `cache`; another list makes another environment. Several test files may ask at
+ * once: one installs, the others wait. The lock is the kernel's, so it goes with whoever holds it and none is ever judged dead. The
+ * environment is made where it stays: its programs name their own path, so it could not be moved there afterwards.
+ */
+export async function installPython(cache: string, requirements: readonly string[]): Promise<string> {
+  const name = createHash("sha256").update(requirements.join("\n")).digest("hex").slice(0, 12);
+  const folder = join(cache, `python-${name}`);
+  await mkdir(cache, { recursive: true });
+  const install = ["sh", "-c", INSTALL, "install", folder, ...requirements];
+  await run("flock", [`${folder}.flock`, ...install], { maxBuffer: 1 << 26 });
+  return folder;
 }

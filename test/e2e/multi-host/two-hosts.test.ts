@@ -51,6 +51,11 @@ it("runs two hosts that see each other by name, and both logs arrive", async () 
   expect(launched.stdout).toContain("algo-1 | algo-1 heard hello from algo-2");
   expect(launched.stdout).toContain("algo-2 | algo-2 heard hello from algo-1");
   const [item] = JSON.parse((await slipway(dataDir, ["item", "list", "--json"])).stdout) as { runId: string }[];
+  const all = (await slipway(dataDir, ["logs", item?.runId ?? ""])).stdout.trim().split("\n");
+  expect(all.filter((line) => line.startsWith("algo-")).sort()).toEqual([
+    "algo-1 | algo-1 heard hello from algo-2",
+    "algo-2 | algo-2 heard hello from algo-1",
+  ]);
   const { stdout } = await slipway(dataDir, ["logs", item?.runId ?? "", "--node", "algo-2"]);
   expect(stdout).toBe("algo-2 | algo-2 heard hello from algo-1\n");
 });
