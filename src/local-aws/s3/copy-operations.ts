@@ -5,7 +5,7 @@ import { checksumElement, isAlgorithm } from "./checksums.ts";
 import { checkCopySource, writeCondition } from "./conditions.ts";
 import { invalidArgument, invalidRequest } from "./errors.ts";
 import { type S3, type S3Handler, xmlAnswer } from "./handler.ts";
-import { parsePartNumber } from "./multipart.ts";
+import { parsePartNumber } from "./multipart-parts.ts";
 import { copyResult, encryptionHeaders } from "./object-operations.ts";
 import type { ObjectRecord } from "./object-rows.ts";
 import { checkKey } from "./object-store.ts";

@@ -12,7 +12,8 @@ import { unquoted, writeCondition } from "./conditions.ts";
 import { invalidRequest, malformedXml } from "./errors.ts";
 import { isoSeconds, owner, type S3Handler, xmlAnswer } from "./handler.ts";
 import { keyEncoder } from "./list-operations.ts";
-import { type NamedPart, parsePartNumber, type Upload } from "./multipart.ts";
+import type { Upload } from "./multipart.ts";
+import { type NamedPart, parsePartNumber } from "./multipart-parts.ts";
 import { encryptionHeaders, requireLength } from "./object-operations.ts";
 import { readXml } from "./request-xml.ts";
 

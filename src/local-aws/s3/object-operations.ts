@@ -5,7 +5,7 @@ import { checksumElement, expectedChecksum } from "./checksums.ts";
 import { isNotModified, writeCondition } from "./conditions.ts";
 import { malformedXml } from "./errors.ts";
 import { isoSeconds, type S3, type S3Handler, xmlAnswer } from "./handler.ts";
-import { parsePartNumber } from "./multipart.ts";
+import { parsePartNumber } from "./multipart-parts.ts";
 import type { ObjectRecord } from "./object-rows.ts";
 import { type ByteRange, parseRange } from "./ranges.ts";
 import { readXml } from "./request-xml.ts";
