@@ -45,19 +45,25 @@ let server: Promise<string> | undefined;
 let made = 0;
 
 async function openTestPostgres(): Promise<TestDatabase> {
+  const { url, drop } = await createPostgresDatabase();
+  const database = await openPostgres({ url, clock: systemClock, logger: pino({ level: "silent" }) });
+  return {
+    database,
+    async close() {
+      await database.close();
+      await drop();
+    },
+  };
+}
+
+/** An empty database on this process's PostgreSQL server, by its `DATABASE_URL`. */
+export async function createPostgresDatabase(): Promise<{ readonly url: string; drop(): Promise<void> }> {
   server ??= startPostgres();
   const sockets = await server;
   const url = (name: string) => `postgres://postgres@localhost/${name}?host=${encodeURIComponent(sockets)}`;
   const name = `test_${++made}`;
   await administer(url("postgres"), `CREATE DATABASE ${name}`);
-  const database = await openPostgres({ url: url(name), clock: systemClock, logger: pino({ level: "silent" }) });
-  return {
-    database,
-    async close() {
-      await database.close();
-      await administer(url("postgres"), `DROP DATABASE ${name} WITH (FORCE)`);
-    },
-  };
+  return { url: url(name), drop: () => administer(url("postgres"), `DROP DATABASE ${name} WITH (FORCE)`) };
 }
 
 async function administer(url: string, statement: string): Promise<void> {

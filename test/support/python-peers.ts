@@ -7,8 +7,12 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
+/** The releases of the wandb package that the server must serve: the newest, and one of a year before. */
+export const WANDB_RELEASES = ["0.31.0", "0.23.0"] as const;
+export type WandbRelease = (typeof WANDB_RELEASES)[number];
+
 /** The Python programs that the tests use as unmodified peers, at fixed versions. */
-const REQUIREMENTS = ["boto3==1.43.11", "awscli==1.45.11", "wandb[launch]==0.31.0"];
+const requirements = (release: WandbRelease) => ["boto3==1.43.11", "awscli==1.45.11", `wandb[launch]==${release}`];
 
 /** $1: the environment's folder; the rest: what goes into it. A folder without its mark was left by a run that was killed. */
 const INSTALL = `
@@ -25,9 +29,9 @@ export interface PythonPeers {
 }
 
 /** The peers, installed once into `~/.cache/slipway-tests` (or XDG_CACHE_HOME). */
-export async function pythonPeers(): Promise<PythonPeers> {
+export async function pythonPeers(release: WandbRelease = WANDB_RELEASES[0]): Promise<PythonPeers> {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "slipway-tests");
-  const folder = await installPython(cache, REQUIREMENTS);
+  const folder = await installPython(cache, requirements(release));
   const program = (file: string) => join(folder, "bin", file);
   return { python: program("python"), aws: program("aws"), wandb: program("wandb") };
 }

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { pythonPeers } from "./python-peers.ts";
+import { pythonPeers, type WandbRelease } from "./python-peers.ts";
 
 export interface Finished {
   readonly code: number | null;
@@ -26,14 +26,16 @@ export interface RunningClient {
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-/** The unmodified wandb client (python-peers.ts names its version), talking to `baseUrl` as a user with a home directory of its own. */
+/** The unmodified wandb client (python-peers.ts names its releases), talking to `baseUrl` as a user with a home directory of its own. */
 export async function wandbClient(options: {
   readonly baseUrl: string;
   readonly home: string;
+  /** The newest of python-peers.ts where absent. */
+  readonly release?: WandbRelease;
   readonly apiKey?: string;
   readonly env?: Readonly<Record<string, string>>;
 }): Promise<WandbClient> {
-  const peers = await pythonPeers();
+  const peers = await pythonPeers(options.release);
   const bin = dirname(peers.wandb);
   const env: NodeJS.ProcessEnv = {
     PATH: `${bin}:${process.env.PATH}`,

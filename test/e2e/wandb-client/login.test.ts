@@ -1,0 +1,28 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WANDB_RELEASES } from "../../support/python-peers.ts";
+import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
+
+describe.each(WORLDS)("on $database", ({ database }) => {
+  let world: WandbWorld;
+  beforeAll(async () => {
+    world = await startWandbWorld({ database });
+  });
+  afterAll(() => world?.close());
+
+  test.each(WANDB_RELEASES)(
+    "wandb %s logs in with a key that the server knows, and is told of one it does not",
+    async (release) => {
+      const home = join(world.dataDir, `login-${release}`);
+      const client = await world.client(release, { home, apiKey: "" });
+      const good = await client.wandb(["login", "--relogin", "--verify", "--host", world.url, world.apiKey]);
+      expect(good.stderr).toContain("Currently logged in as: admin");
+      expect(good.code).toBe(0);
+      expect(await readFile(join(home, ".netrc"), "utf8")).toContain(world.apiKey);
+      const bad = await client.wandb(["login", "--relogin", "--verify", "--host", world.url, "0".repeat(40)]);
+      expect(bad.code).not.toBe(0);
+      expect(world.documents().map(({ operationName }) => operationName)).toContain("Viewer");
+    },
+  );
+});

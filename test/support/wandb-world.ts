@@ -1,0 +1,119 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { LocalAwsEnvironment } from "../../src/local-aws/first-start.ts";
+import { createPostgresDatabase } from "./databases.ts";
+import { pythonPeers, WANDB_RELEASES, type WandbRelease } from "./python-peers.ts";
+import { type RecordedDocument, startRecordingProxy } from "./recording-proxy.ts";
+import { addressOf, type Finished, type RunOptions, type Started, slipway, startSlipway, until } from "./slipway.ts";
+import { type WandbClient, wandbClient } from "./wandb-client.ts";
+
+/** The databases a server may keep its state in, for `describe.each(WORLDS)("$database", ...)`. */
+export const WORLDS = [{ database: "sqlite" }, { database: "postgres" }] as const;
+
+export interface WandbWorldOptions {
+  readonly database: "sqlite" | "postgres";
+  /** Start a local AWS too. */
+  readonly localAws?: boolean;
+  /** Settings of the server. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A server in a process of its own, and unmodified wandb clients in processes of theirs. */
+export interface WandbWorld {
+  /** What clients are given: a proxy that records their GraphQL documents and changes nothing. */
+  readonly url: string;
+  readonly entity: string;
+  readonly apiKey: string;
+  readonly dataDir: string;
+  /** Where the local AWS is, if it was asked for. */
+  readonly aws: LocalAwsEnvironment | undefined;
+  /** A client of this release with the admin's key and a home of its own. */
+  client(
+    release: WandbRelease,
+    options?: { readonly home?: string; readonly apiKey?: string; readonly env?: Readonly<Record<string, string>> },
+  ): Promise<WandbClient>;
+  /** Our own API, past the proxy; fails on errors. */
+  graphql<T>(query: string, variables?: object): Promise<T>;
+  /** `slipway ARGS` as the admin, to its end. */
+  slipway(args: readonly string[], options?: RunOptions): Promise<Finished>;
+  /** `slipway ARGS` as the admin, left running until close(). */
+  start(args: readonly string[], options?: RunOptions): Started;
+  /** Ends the server (by the signal) and starts it again on the same data. */
+  restartServer(signal?: NodeJS.Signals): Promise<void>;
+  documents(): readonly RecordedDocument[];
+  /** Ends all. Throws if a client has sent a GraphQL document that `schema.graphql` does not know. */
+  close(): Promise<void>;
+}
+
+export async function startWandbWorld(options: WandbWorldOptions): Promise<WandbWorld> {
+  // Here and not in the first test: an installation takes longer than a test may.
+  for (const release of WANDB_RELEASES) await pythonPeers(release);
+  const dataDir = await mkdtemp(join(tmpdir(), "slipway-wandb-"));
+  const postgres = options.database === "postgres" ? await createPostgresDatabase() : undefined;
+  const env = { ...options.env, ...(postgres === undefined ? {} : { DATABASE_URL: postgres.url }) };
+  const started: Started[] = [];
+  const start = (args: readonly string[], extra: RunOptions = {}) => {
+    const part = startSlipway(dataDir, args, extra);
+    started.push(part);
+    return part;
+  };
+
+  if (options.localAws) {
+    const part = start(["local-aws", "--port", "0"]);
+    await until("the local AWS", () => addressOf(dataDir, "local-aws"), part);
+  }
+  let server = start(["server", "--port", "0"], { env });
+  let direct = await until("the server", () => addressOf(dataDir, "server"), server);
+  const proxy = await startRecordingProxy(() => direct);
+  const read = async <T>(...path: string[]) => JSON.parse(await readFile(join(dataDir, ...path), "utf8")) as T;
+  const { apiKey, entity } = await read<{ apiKey: string; entity: string }>("credentials.json");
+  const aws = options.localAws ? await read<LocalAwsEnvironment>("local-aws", "env.json") : undefined;
+  let homes = 0;
+
+  return {
+    url: proxy.url,
+    entity,
+    apiKey,
+    dataDir,
+    aws,
+    client: (release, { home, ...rest } = {}) =>
+      wandbClient({
+        baseUrl: proxy.url,
+        home: home ?? join(dataDir, "homes", `${release}-${++homes}`),
+        release,
+        apiKey,
+        ...rest,
+      }),
+    async graphql<T>(query: string, variables: object = {}) {
+      const response = await fetch(`${direct}/graphql`, {
+        method: "POST",
+        headers: { "content-type": "application/json", authorization: `Bearer ${apiKey}` },
+        body: JSON.stringify({ query, variables }),
+      });
+      const { data, errors } = (await response.json()) as { data: T; errors?: unknown };
+      if (errors !== undefined) throw new Error(JSON.stringify(errors));
+      return data;
+    },
+    slipway: (args, extra) => slipway(dataDir, args, extra),
+    start,
+    async restartServer(signal = "SIGTERM") {
+      await server.end(signal);
+      await rm(join(dataDir, "run", "server.json"), { force: true });
+      server = start(["server", "--port", "0"], { env });
+      direct = await until("the server", () => addressOf(dataDir, "server"), server);
+    },
+    documents: proxy.documents,
+    async close() {
+      const unknown = proxy.documents().filter(({ problems }) => problems.length > 0);
+      await proxy.close();
+      for (const part of started.reverse()) await part.end(part === server ? "SIGTERM" : "SIGKILL");
+      await postgres?.drop();
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
+      if (unknown.length > 0) {
+        const list = unknown.map(({ operationName, problems }) => `${operationName}: ${problems.join("; ")}`);
+        throw new Error(`documents that schema.graphql does not know:\n${list.join("\n")}`);
+      }
+    },
+  };
+}
