@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
+import { promisify } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { CreateRepositoryCommand, ECRClient, GetAuthorizationTokenCommand } from "@aws-sdk/client-ecr";
 import { GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
@@ -13,6 +15,8 @@ import { type DockerEngine, startDockerEngine } from "../../support/docker.ts";
 import { startTestLocalAws, type TestLocalAws } from "../../support/local-aws.ts";
 import { pushTrainingImage } from "../../support/training-image.ts";
 import { createJob, logLines, runJob, trainingRequest, untilEnd, untilLine } from "../../support/training-job.ts";
+
+const run = promisify(execFile);
 
 /** The image's own program: what SageMaker's contract gives it, its credentials fetched, its model written. */
 const TRAIN = `#!/usr/bin/python3
@@ -173,6 +177,25 @@ test("an engine that cannot reach the local ECR is given the layers", async () =
   });
   expect(id).toBe(config.digest);
   await expectToured("from-archive", image);
+});
+
+test("layers compressed with zstd train too, whether or not the engine can pull them", async () => {
+  const ecr = new ECRClient(aws.client);
+  const token = (await ecr.send(new GetAuthorizationTokenCommand({}))).authorizationData![0]!;
+  const credentials = Buffer.from(token.authorizationToken!, "base64").toString();
+  await ecr.send(new CreateRepositoryCommand({ repositoryName: "zstd" }));
+  const registry = `docker://${new URL(token.proxyEndpoint!).host}`;
+  await run("skopeo", [
+    ...["copy", "--quiet", "--src-tls-verify=false", "--dest-tls-verify=false"],
+    ...["--src-creds", credentials, "--dest-creds", credentials],
+    ...["--format", "oci", "--dest-compress-format", "zstd", `${registry}/prebuilt:v1`, `${registry}/zstd:v1`],
+  ]);
+  const manifest = await run("skopeo", [
+    ...["inspect", "--raw", "--tls-verify=false", "--creds", credentials, `${registry}/zstd:v1`],
+  ]);
+  expect(manifest.stdout).toContain("application/vnd.oci.image.layer.v1.tar+zstd");
+  await engine.docker(["system", "prune", "-af"]);
+  await expectToured("from-zstd", `${aws.environment.ecrRegistry}/zstd:v1`);
 });
 
 test("an image that only the engine has trains", async () => {
