@@ -72,9 +72,10 @@ export interface ItemTransition {
   readonly by: readonly ItemActor[];
   /**
    * What the statement must find, besides the state: `lease`: the attempt and fencing token of the caller's lease; `no_lease`: no
-   * lease, or one that has run out; `due`: the item does not wait, or its wait is over; `none`: nothing more.
+   * lease, or one that has run out; `due`: the item does not wait, or its wait is over; `no_job`, `may_have_job`: an agent has
+   * not, or has, come so far in this attempt that a training job may exist; `none`: nothing more.
    */
-  readonly needs: "lease" | "no_lease" | "due" | "none";
+  readonly needs: "lease" | "no_lease" | "due" | "no_job" | "may_have_job" | "none";
   /** `raise`: the statement takes the next fencing token, so that every older one is stale. */
   readonly token: "raise" | "keep";
   /** `next`: the attempt goes up by one. Only a retry does that. */
@@ -106,7 +107,8 @@ function row(
 
 /**
  * Every allowed change of an item. What is not here does not happen: a statement that finds another state changes nothing.
- * - A stop of a PENDING item ends it at once; of an item that an agent holds it is a request that the agent follows.
+ * - A stop of a PENDING item ends it at once, unless its training job may run already (its agent died or lost its lease): then,
+ *   as for an item that an agent holds, it is a request, which the next agent follows.
  * - A lease that runs out takes a LEASED item back to PENDING with the same attempt, since nothing of it can be running that the
  *   next agent would not find by name. A CLAIMED item stays CLAIMED and waits to be adopted.
  * - `server` ends items of agents that never renew a lease (the plain protocol), by what their run tells.
@@ -114,8 +116,10 @@ function row(
 export const ITEM_TRANSITIONS: readonly ItemTransition[] = [
   row("lease", "PENDING", "LEASED", ["agent"], "due", { token: "raise", phase: "planning" }),
   row("pop", "PENDING", "LEASED", ["agent"], "due", { token: "raise", phase: "planning" }),
-  row("request_stop", "PENDING", "STOPPED", ["person", "server"], "none", { token: "raise", phase: "settled" }),
-  row("delete", "PENDING", "STOPPED", ["person"], "none", { token: "raise", phase: "settled" }),
+  row("request_stop", "PENDING", "STOPPED", ["person", "server"], "no_job", { token: "raise", phase: "settled" }),
+  row("request_stop", "PENDING", "PENDING", ["person", "server"], "may_have_job", { phase: "queued" }),
+  row("delete", "PENDING", "STOPPED", ["person"], "no_job", { token: "raise", phase: "settled" }),
+  row("delete", "PENDING", "PENDING", ["person"], "may_have_job", { phase: "queued" }),
   row("fail", "PENDING", "FAILED", ["server"], "none", { token: "raise", phase: "settled" }),
 
   row("report", "LEASED", "LEASED", ["agent"], "lease"),
@@ -143,9 +147,20 @@ export const ITEM_TRANSITIONS: readonly ItemTransition[] = [
   row("delete", "CLAIMED", "CLAIMED", ["person"], "none"),
 ];
 
-/** The row for an event in a state and by an actor; undefined: it is not allowed. */
-export function transition(from: ItemState, event: ItemEvent, by: ItemActor): ItemTransition | undefined {
-  return ITEM_TRANSITIONS.find((row) => row.from === from && row.event === event && row.by.includes(by));
+/**
+ * The row for an event in a state and by an actor; undefined: it is not allowed. `mayHaveJob`: a training job of the current
+ * attempt may exist.
+ */
+export function transition(
+  from: ItemState,
+  event: ItemEvent,
+  by: ItemActor,
+  mayHaveJob = false,
+): ItemTransition | undefined {
+  const other = mayHaveJob ? "no_job" : "may_have_job";
+  return ITEM_TRANSITIONS.find(
+    (row) => row.from === from && row.event === event && row.by.includes(by) && row.needs !== other,
+  );
 }
 
 /** The states in which an actor may bring an event about: what a statement names after `state in`. */
