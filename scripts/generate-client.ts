@@ -27,6 +27,7 @@ const config = {
     JSON: "unknown",
     DateTime: "string",
     Int64: "number",
+    Duration: "number",
   },
   dedupeFragments: true,
 };

@@ -5,7 +5,7 @@ import type { Tables } from "./tables.ts";
 
 export interface NewEvent {
   readonly entityId: string;
-  readonly kind: "item" | "logs" | "agent" | "queue" | "run";
+  readonly kind: "item" | "logs" | "agent" | "queue" | "run" | "alert";
   readonly subject: string;
   readonly queueId?: string | null;
   readonly data: JsonObject;

@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import type { DialectParts } from "./database.ts";
 import { migration as tables } from "./migrations/0001_tables.ts";
+import { migration as runs } from "./migrations/0002_runs.ts";
 import type { Tables } from "./tables.ts";
 
 /** One step of the schema, forward only. It may run beside an older server unless it is breaking. */
@@ -15,7 +16,7 @@ export interface Migration {
   readonly statements: readonly string[];
 }
 
-export const MIGRATIONS: readonly Migration[] = [tables];
+export const MIGRATIONS: readonly Migration[] = [tables, runs];
 
 const SERIAL = {
   sqlite: "INTEGER PRIMARY KEY AUTOINCREMENT",

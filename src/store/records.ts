@@ -236,7 +236,10 @@ export interface RunRecord {
   /** JSON texts, as the client sent them. */
   readonly config: string;
   readonly summaryMetrics: string;
-  /** pending, running, finished, failed, crashed, killed. */
+  /** The same as strict JSON: NaN and the infinities as texts. */
+  readonly configSearch: string;
+  readonly summarySearch: string;
+  /** pending, running, finished, failed, crashed, preempted. */
   readonly state: string;
   readonly stopped: boolean;
   readonly tags: readonly string[];
@@ -254,6 +257,16 @@ export interface RunRecord {
   readonly userId: string | null;
   readonly username: string | null;
   readonly itemId: string | null;
+  /** How many lines of each stream count. */
+  readonly historyLines: number;
+  readonly eventsLines: number;
+  readonly outputLines: number;
+  /** JSON text of a HistoryKeys (core/history-keys.ts). */
+  readonly historyKeys: string;
+  /** JSON text: the last value of each system metric. */
+  readonly systemMetrics: string;
+  /** The machine said that it is about to be taken away. */
+  readonly preempting: boolean;
 }
 
 export interface EventRecord {

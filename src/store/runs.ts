@@ -18,7 +18,17 @@ export async function findRun(
   by: { projectId: string; name: string },
 ): Promise<RunRecord | undefined> {
   const row = await select(db).where("r.projectId", "=", by.projectId).where("r.name", "=", by.name).executeTakeFirst();
-  return row && { ...row, stopped: row.stopped === 1, tags: JSON.parse(row.tags) as string[] };
+  return row && toRecord(row);
+}
+
+export async function findRunById(db: Kysely<Tables>, id: string): Promise<RunRecord | undefined> {
+  const row = await select(db).where("r.id", "=", id).executeTakeFirst();
+  return row && toRecord(row);
+}
+
+function toRecord<T extends { stopped: number; preempting: number; tags: string }>(row: T) {
+  const { stopped, preempting, tags } = row;
+  return { ...row, stopped: stopped === 1, preempting: preempting === 1, tags: JSON.parse(tags) as string[] };
 }
 
 /** Makes the run unless the project has one of the name; answers whether it did. */
@@ -77,4 +87,41 @@ export async function setRunOfItem(
   from: readonly string[],
 ): Promise<void> {
   await db.updateTable("runs").set(values).where("itemId", "=", itemId).where("state", "in", from).execute();
+}
+
+/** Takes its chunks' index and its alerts with it. */
+export async function deleteRun(db: Kysely<Tables>, id: string): Promise<void> {
+  await db.deleteFrom("runs").where("id", "=", id).execute();
+}
+
+export interface SilentRun {
+  readonly id: string;
+  readonly name: string;
+  readonly projectName: string;
+  readonly entityId: string;
+  readonly preempting: number;
+}
+
+/** Runs that are said to run and were last heard of before an instant. */
+export async function silentRuns(db: Kysely<Tables>, before: number): Promise<readonly SilentRun[]> {
+  return db
+    .selectFrom("runs as r")
+    .innerJoin("projects as p", "p.id", "r.projectId")
+    .select(["r.id", "r.name", "p.name as projectName", "p.entityId", "r.preempting"])
+    .where("r.state", "=", "running")
+    .where("r.heartbeatAt", "<", before)
+    .limit(200)
+    .execute();
+}
+
+/** Ends a run that is still silent; answers whether it was. */
+export async function endSilentRun(db: Kysely<Tables>, id: string, before: number, state: string): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable("runs")
+    .set({ state })
+    .where("id", "=", id)
+    .where("state", "=", "running")
+    .where("heartbeatAt", "<", before)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
 }

@@ -131,7 +131,29 @@ export interface Tables {
     heartbeatAt: number | null;
     userId: string | null;
     itemId: string | null;
+    historyLines: Generated<number>;
+    eventsLines: Generated<number>;
+    outputLines: Generated<number>;
+    historyKeys: Generated<string>;
+    systemMetrics: Generated<string>;
+    preempting: Generated<number>;
+    /** Config and summary as strict JSON, for filters: the texts themselves may hold NaN. */
+    configSearch: Generated<string>;
+    summarySearch: Generated<string>;
   };
+  runChunks: {
+    id: Generated<number>;
+    runId: string;
+    stream: string;
+    firstLine: number;
+    lineCount: number;
+    minStep: number | null;
+    maxStep: number | null;
+    file: string;
+    byteOffset: number;
+    byteLength: number;
+  };
+  runAlerts: { id: string; runId: string; at: number; title: string; text: string; severity: string };
   events: {
     seq: Generated<number>;
     at: number;

@@ -80,6 +80,30 @@ export const SERVER_ERRORS = {
     message: "There is no run {run} in {project} of {entity}",
     hint: "Correct the name of the run.",
   },
+  RUN_GONE: {
+    status: 404,
+    exit: 3,
+    message: "The run {run} was deleted",
+    hint: "Start a new one.",
+  },
+  RUN_WRITTEN_ELSEWHERE: {
+    status: 503,
+    exit: 4,
+    message: "Another process writes to the run {run} at this moment",
+    hint: "Try again; if it goes on, two programs use one run id.",
+  },
+  RUN_IN_FLIGHT: {
+    status: 409,
+    exit: 3,
+    message: "The run {run} belongs to a job that has not ended",
+    hint: "Stop the job first.",
+  },
+  RUN_STATE_REFUSED: {
+    status: 409,
+    exit: 3,
+    message: "A run that is {from} can't be made {to}",
+    hint: "pending may follow running, failed, crashed and preempted; failed may follow pending and running; a sweep's run keeps its state.",
+  },
   KEY_NOT_FOUND: {
     status: 404,
     exit: 3,

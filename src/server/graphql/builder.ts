@@ -13,6 +13,8 @@ export const builder = new SchemaBuilder<{
     JSON: { Input: JsonValue; Output: JsonValue | object };
     /** Milliseconds since 1970-01-01T00:00:00Z. */
     DateTime: { Input: number; Output: number };
+    /** Milliseconds. */
+    Duration: { Input: number; Output: number };
     Int64: { Input: number; Output: number };
   };
 }>({ defaultFieldNullability: false });

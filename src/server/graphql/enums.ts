@@ -1,6 +1,8 @@
 import { ITEM_CAUSES, ITEM_PHASES, ITEM_STATES } from "../../core/item-states.ts";
 import { builder } from "./builder.ts";
 
+export const AlertSeverity = builder.enumType("AlertSeverity", { values: ["INFO", "WARN", "ERROR"] as const });
+
 export const RunQueueAccessType = builder.enumType("RunQueueAccessType", { values: ["PROJECT", "USER"] as const });
 
 export const RunQueuePrioritizationMode = builder.enumType("RunQueuePrioritizationMode", {

@@ -36,6 +36,13 @@ builder.scalarType("Int64", {
   parseLiteral: (node) => safeInteger(node.kind === Kind.INT ? Number(node.value) : undefined),
 });
 
+builder.scalarType("Duration", {
+  description: "Milliseconds, a number on the wire.",
+  serialize: (value) => Number(value),
+  parseValue: (value) => safeInteger(value),
+  parseLiteral: (node) => safeInteger(node.kind === Kind.INT ? Number(node.value) : undefined),
+});
+
 /** Above 2^53 a JavaScript number is no longer exact; nothing of ours counts that far. */
 function safeInteger(value: unknown): number {
   if (typeof value !== "number" || !Number.isSafeInteger(value)) throw new GraphQLError("An Int64 is a whole number");

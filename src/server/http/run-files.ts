@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { parseStreamFiles } from "../services/run-stream.ts";
 import { authenticated } from "./authenticated.ts";
 import { bodyObject, bodyStream, refuseLongBody } from "./body.ts";
 import type { AppDeps, AppEnv } from "./env.ts";
@@ -12,7 +13,12 @@ export function runFileRoutes(deps: Pick<AppDeps, "services" | "runFiles" | "lim
     const { entity, project, run } = context.req.param();
     const ref = { entityName: entity, projectName: project, name: run };
     const body = await bodyObject(context, { bytes: limits.streamBytes, setting: "SLIPWAY_STREAM_MAX_BYTES" });
-    const { stopped } = await services.runs.heartbeat(context.get("viewer"), ref, { exitCode: exitCodeOf(body) });
+    const message = parseStreamFiles(body.files);
+    const { stopped } = await services.runs.stream(context.get("viewer"), ref, {
+      ...message,
+      exitCode: exitCodeOf(body),
+      preempting: body.preempting === true,
+    });
     return context.json({ stopped });
   });
 

@@ -96,6 +96,11 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
   }
 
   const runOf = (item: ItemRecord) => ({ entityName: "team", projectName: "digits", name: item.runId });
+  const plainRun = async () => {
+    const ref = { entityName: "team", projectName: "digits", name: newName() };
+    await plane.services.runs.upsert(plane.admin, ref);
+    return ref;
+  };
   const errorOf = (item: ItemRecord) => ({ itemId: item.id, message: "m", stage: "run", filePaths: [] });
   const s = () => plane.services;
   const table: { [N in Exclude<keyof Services, "sweep" | "startSweeps" | "close">]: Record<string, Row | "open"> } = {
@@ -231,9 +236,20 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
     runs: {
       get: ["viewer", (p, w) => s().runs.get(p, runOf(w.waiting))],
       upsert: ["member", (p, w) => s().runs.upsert(p, runOf(w.waiting))],
-      heartbeat: ["member", (p, w) => s().runs.heartbeat(p, runOf(w.waiting))],
+      stream: ["member", (p, w) => s().runs.stream(p, runOf(w.waiting), {})],
       stop: ["member", (p, w) => s().runs.stop(p, runOf(w.waiting))],
+      remove: ["member", async (p) => s().runs.remove(p, await plainRun())],
+      setState: ["member", async (p) => s().runs.setState(p, await plainRun(), "failed")],
+      rewind: ["member", async (p) => s().runs.rewind(p, await plainRun(), 0)],
+      alert: [
+        "member",
+        (p, w) => s().runs.alert(p, runOf(w.waiting), { title: newName(), text: "t", severity: "INFO", waitMs: 0 }),
+      ],
+      // It takes a run that the caller has got already.
+      alerts: "open",
     },
+    // They take a run that the caller has got already.
+    history: { rows: "open", sampled: "open", tail: "open", firstWith: "open", console: "open" },
     events: {
       latest: "open",
       read: [

@@ -15,6 +15,7 @@ export const DEFAULT_LIMITS: ServiceLimits = {
   agentAliveMs: 90_000,
   plainRunSilenceMs: 15 * MINUTE,
   plainRunStartMs: 24 * 60 * MINUTE,
+  runSilenceMs: 5 * MINUTE,
   eventRetentionMs: 24 * 60 * MINUTE,
   codeArchiveBytes: 512 * 1024 * 1024,
 };

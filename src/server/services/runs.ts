@@ -1,12 +1,12 @@
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import { isSettled } from "../../core/item-states.ts";
+import { toStrictJson } from "../../core/loose-json.ts";
 import type { Tx } from "../../store/database.ts";
-import { findEntity } from "../../store/entities.ts";
 import { findItem } from "../../store/item-queries.ts";
-import { findProject } from "../../store/projects.ts";
-import type { EntityRecord, RunRecord } from "../../store/records.ts";
-import { findRun, insertRun, type RunValues, updateRun } from "../../store/runs.ts";
-import { maySee, requireRole } from "./authorize.ts";
+import type { RunRecord } from "../../store/records.ts";
+import { hasAlertSince, insertAlert, listAlerts, type RunAlertRecord } from "../../store/run-alerts.ts";
+import { deleteRun, findRun, insertRun, type RunValues, updateRun } from "../../store/runs.ts";
+import { insertTimeline } from "../../store/timeline.ts";
 import type { ServiceContext } from "./context.ts";
 import { visibleEntity } from "./entity-lookup.ts";
 import { concludePlain } from "./items/plain.ts";
@@ -14,12 +14,9 @@ import { ensureProject } from "./items/push.ts";
 import { stopInside } from "./items/stop.ts";
 import type { Principal } from "./principal.ts";
 import { checkProjectName } from "./projects.ts";
-
-export interface RunRef {
-  readonly entityName: string;
-  readonly projectName: string;
-  readonly name: string;
-}
+import { createRunAccess, type RunRef } from "./run-access.ts";
+import { runDirectory } from "./run-lines.ts";
+import { createRunStreamWriter, type StreamMessage, summaryValues } from "./run-stream.ts";
 
 export interface UpsertRunInput {
   /** base64 of `Run:v1:NAME:PROJECT:ENTITY`; wins over name, project and entity. */
@@ -43,59 +40,54 @@ export interface UpsertRunInput {
   readonly summaryMetrics?: string | null;
 }
 
+export interface RunAlert {
+  readonly title: string;
+  readonly text: string;
+  readonly severity: "INFO" | "WARN" | "ERROR";
+  /** Milliseconds for which another alert of the same title is not kept. */
+  readonly waitMs: number;
+}
+
 export interface RunsService {
   get(principal: Principal, ref: RunRef): Promise<RunRecord | undefined>;
   /** A pending run becomes running: its code has spoken. Makes the project if there is none. */
   upsert(principal: Principal, input: UpsertRunInput): Promise<{ run: RunRecord; inserted: boolean }>;
   /**
-   * The run's file stream was heard; `exitCode` once it has ended, which also settles the item of a plain agent.
-   * `stopped` in the answer is what the training code obeys.
+   * A message of the run's file stream: its lines are kept, a run that was thought lost runs again, and `exitCode` ends it,
+   * which also settles the item of a plain agent. `stopped` in the answer is what the training code obeys.
    */
-  heartbeat(
-    principal: Principal,
-    ref: RunRef,
-    input?: { readonly exitCode?: number | null },
-  ): Promise<{ stopped: boolean }>;
-  /** Stops the run's item too, if it has one. */
+  stream(principal: Principal, ref: RunRef, message: RunMessage): Promise<{ stopped: boolean }>;
+  /** Stops the run's item too, if it has one. A run that has ended stays as it is. */
   stop(principal: Principal, ref: RunRef): Promise<RunRecord>;
+  /** Forgets a run with all it has reported. RUN_IN_FLIGHT while its item has not ended. */
+  remove(principal: Principal, ref: RunRef): Promise<void>;
+  /** What a person may make of a state: pending of a run that is to run again, failed of one that is lost. RUN_STATE_REFUSED. */
+  setState(principal: Principal, ref: RunRef, state: string): Promise<RunRecord>;
+  /** Forgets the history above a step, so that the code can go on from there. */
+  rewind(principal: Principal, ref: RunRef, step: number): Promise<RunRecord>;
+  /** Keeps it, and tells whoever watches. False: the same title came less than `waitMs` ago. */
+  alert(principal: Principal, ref: RunRef, alert: RunAlert): Promise<boolean>;
+  /** Newest first. */
+  alerts(principal: Principal, run: RunRecord): Promise<readonly RunAlertRecord[]>;
+}
+
+export interface RunMessage extends StreamMessage {
+  readonly exitCode?: number | null;
+  readonly preempting?: boolean;
 }
 
 const RUN_NAME = /^[^/\\#?%:\p{Cc}]{1,128}$/u;
-const ENDED = ["finished", "failed", "crashed", "killed"];
+/** From which state a person may make which. */
+const STATE_CHANGES: Readonly<Record<string, readonly string[]>> = {
+  pending: ["running", "failed", "crashed", "preempted"],
+  failed: ["pending", "running"],
+};
 
 export function createRunsService(context: ServiceContext): RunsService {
-  const { database, clock, newId } = context;
+  const { database, clock, files, newId } = context;
   const { kysely } = database;
-
-  /** The key of one job is good for its own run; everybody else's for the entities they may see (or, to write, belong to). */
-  async function entityFor(
-    principal: Principal,
-    ref: Pick<RunRef, "entityName" | "projectName" | "name">,
-    write: boolean,
-  ): Promise<EntityRecord | undefined> {
-    const entity = await findEntity(kysely, { name: ref.entityName });
-    const { run } = principal;
-    if (run !== null) {
-      const own = run.entityId === entity?.id && run.projectName === ref.projectName && run.runName === ref.name;
-      return own ? entity : undefined;
-    }
-    if (!entity || !maySee(principal, entity.id)) return undefined;
-    if (write) requireRole(principal, entity, "MEMBER", "write runs");
-    return entity;
-  }
-
-  async function find(principal: Principal, ref: RunRef, write: boolean): Promise<RunRecord | undefined> {
-    const entity = await entityFor(principal, ref, write);
-    const project = entity && (await findProject(kysely, { entityId: entity.id, name: ref.projectName }));
-    return project && findRun(kysely, { projectId: project.id, name: ref.name });
-  }
-
-  async function mustFind(principal: Principal, ref: RunRef): Promise<RunRecord> {
-    const run = await find(principal, ref, true);
-    if (run) return run;
-    const values = { run: ref.name, project: ref.projectName, entity: ref.entityName };
-    throw new SlipwayError("RUN_NOT_FOUND", { values });
-  }
+  const { entityFor, find, mustFind } = createRunAccess(kysely);
+  const writer = createRunStreamWriter(context);
 
   async function again(tx: Tx, run: RunRecord): Promise<RunRecord> {
     return (await findRun(tx.kysely, { projectId: run.projectId, name: run.name })) ?? run;
@@ -132,30 +124,31 @@ export function createRunsService(context: ServiceContext): RunsService {
         });
         const run = await findRun(tx.kysely, { projectId: project.id, name: ref.name });
         if (!run) throw new Error("a run that was just made is gone");
-        const spoke = inserted || ENDED.includes(run.state) ? {} : { state: input.state ?? "running" };
-        await updateRun(tx.kysely, run.id, { ...valuesOf(input), ...spoke, heartbeatAt: tx.now });
-        tx.event({
-          entityId: entity.id,
-          kind: "run",
-          subject: run.id,
-          data: { name: run.name, project: run.projectName },
-        });
-        return { run: await again(tx, run), inserted };
+        await updateRun(tx.kysely, run.id, { ...valuesOf(input), ...(inserted ? {} : spokenOf(input, run, tx.now)) });
+        const made = await again(tx, run);
+        tellOfRun(tx, made, made.state);
+        return { run: made, inserted };
       });
     },
 
-    async heartbeat(principal, ref, input) {
+    async stream(principal, ref, message) {
       const run = await mustFind(principal, ref);
-      const exitCode = input?.exitCode ?? null;
+      await writer.write(run, message);
+      const exitCode = message.exitCode ?? null;
+      const summary = message.summary === undefined ? {} : summaryValues(message.summary);
       await database.transaction(clock, async (tx) => {
-        const ended = exitCode === null ? {} : { exitCode, state: exitCode === 0 ? "finished" : "failed" };
-        const running = exitCode === null && run.state === "pending" ? { state: "running" } : {};
-        await updateRun(tx.kysely, run.id, { heartbeatAt: tx.now, ...running, ...ended });
+        const now = await again(tx, run);
+        const preempting = now.preempting || message.preempting === true;
+        const ended = exitCode === null ? {} : { exitCode, state: endState(exitCode, preempting) };
+        const alive = exitCode === null && MAY_BE_ALIVE.includes(now.state) ? { state: "running" } : {};
+        const values = { ...summary, ...alive, ...ended, preempting: preempting ? 1 : 0 };
+        await updateRun(tx.kysely, run.id, { heartbeatAt: tx.now, ...values });
+        if (Object.keys({ ...summary, ...alive, ...ended }).length > 0) tellOfRun(tx, run, values.state ?? now.state);
         if (exitCode === null || run.itemId === null) return;
         const item = await findItem(tx.kysely, run.itemId);
         if (!item?.plain || item.state !== "CLAIMED") return;
-        const message = exitCode === 0 ? "The run has finished" : `The run ended with exit code ${exitCode}`;
-        await concludePlain(tx, item, { ok: exitCode === 0, message });
+        const text = exitCode === 0 ? "The run has finished" : `The run ended with exit code ${exitCode}`;
+        await concludePlain(tx, item, { ok: exitCode === 0, message: text });
       });
       return { stopped: run.stopped };
     },
@@ -163,13 +156,88 @@ export function createRunsService(context: ServiceContext): RunsService {
     async stop(principal, ref) {
       const run = await mustFind(principal, ref);
       return database.transaction(clock, async (tx) => {
+        if (isEnded(run.state)) return run;
         await updateRun(tx.kysely, run.id, { stopped: 1 });
         const item = run.itemId === null ? undefined : await findItem(tx.kysely, run.itemId);
         if (item && !isSettled(item.state)) await stopInside(tx, item.id, principal.username);
         return again(tx, run);
       });
     },
+
+    async remove(principal, ref) {
+      const run = await mustFind(principal, ref);
+      const item = run.itemId === null ? undefined : await findItem(kysely, run.itemId);
+      if (item && !isSettled(item.state)) throw new SlipwayError("RUN_IN_FLIGHT", { values: { run: run.name } });
+      await database.transaction(clock, async (tx) => {
+        await deleteRun(tx.kysely, run.id);
+        tellOfRun(tx, run, "deleted");
+      });
+      await files.remove(runDirectory(run.id));
+    },
+
+    async setState(principal, ref, state) {
+      const run = await mustFind(principal, ref);
+      const from = Object.hasOwn(STATE_CHANGES, state) ? STATE_CHANGES[state] : undefined;
+      const item = run.itemId === null ? undefined : await findItem(kysely, run.itemId);
+      const ofItem = item !== undefined && !isSettled(item.state);
+      const refused = !from?.includes(run.state) || run.sweepName !== null || ofItem;
+      if (refused)
+        throw new SlipwayError("RUN_STATE_REFUSED", { values: { from: run.state, to: state }, where: "state" });
+      return database.transaction(clock, async (tx) => {
+        await updateRun(tx.kysely, run.id, { state });
+        tellOfRun(tx, run, state);
+        return again(tx, run);
+      });
+    },
+
+    async rewind(principal, ref, step) {
+      const run = await mustFind(principal, ref);
+      await writer.rewind(run, step);
+      return database.transaction(clock, async (tx) => {
+        await updateRun(tx.kysely, run.id, spokenOf({}, run, tx.now));
+        return again(tx, run);
+      });
+    },
+
+    async alert(principal, ref, alert) {
+      const run = await mustFind(principal, ref);
+      const { title, text, severity, waitMs } = alert;
+      return database.transaction(clock, async (tx) => {
+        if (await hasAlertSince(tx.kysely, { runId: run.id, title, since: tx.now - waitMs })) return false;
+        await insertAlert(tx.kysely, { id: newId(), runId: run.id, at: tx.now, title, text, severity });
+        const data = { name: run.name, project: run.projectName, title, text, severity };
+        tx.event({ entityId: run.entityId, kind: "alert", subject: run.id, data });
+        const item = run.itemId === null ? undefined : await findItem(tx.kysely, run.itemId);
+        if (item) {
+          const entry = { kind: "alert", actor: `run:${run.name}`, message: `${severity}: ${title}`, detail: { text } };
+          await insertTimeline(tx, item, entry);
+        }
+        return true;
+      });
+    },
+
+    alerts: (_principal, run) => listAlerts(kysely, run.id),
   };
+}
+
+const MAY_BE_ALIVE = ["pending", "crashed", "preempted"];
+const isEnded = (state: string) => ["finished", "failed", "crashed", "killed", "preempted"].includes(state);
+
+function endState(exitCode: number, preempting: boolean): string {
+  if (exitCode === 0) return "finished";
+  return preempting ? "preempted" : "failed";
+}
+
+/** What wandb.init means for a run that is there: it runs (again). A change by id, which a person makes, does not start it. */
+function spokenOf(input: UpsertRunInput, run: RunRecord, now: number): RunValues {
+  if (input.id != null) return input.state == null ? {} : { state: input.state };
+  const anew = isEnded(run.state) ? { exitCode: null, stopped: 0, preempting: 0 } : {};
+  return { state: input.state ?? "running", heartbeatAt: now, ...anew };
+}
+
+function tellOfRun(tx: Tx, run: RunRecord, state: string): void {
+  const data = { name: run.name, project: run.projectName, state };
+  tx.event({ entityId: run.entityId, kind: "run", subject: run.id, data });
 }
 
 /** base64 of Run:v1:NAME:PROJECT:ENTITY, as the client builds it itself. */
@@ -193,13 +261,14 @@ function valuesOf(input: UpsertRunInput): RunValues {
     notes: input.notes,
     commit: input.commit,
     config: input.config,
+    configSearch: input.config == null ? null : toStrictJson(input.config),
     host: input.host,
     program: input.program,
     repo: input.repo,
     jobType: input.jobType,
     sweepName: input.sweep,
     tags: input.tags == null ? null : JSON.stringify(input.tags),
-    summaryMetrics: input.summaryMetrics,
+    ...(input.summaryMetrics == null ? {} : summaryValues(input.summaryMetrics)),
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value != null)) as RunValues;
 }

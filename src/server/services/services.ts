@@ -8,6 +8,7 @@ import { type AgentsService, createAgentsService } from "./agents.ts";
 import { type CodeArchivesService, createCodeArchivesService } from "./code-archives.ts";
 import { createServiceContext } from "./context.ts";
 import { createEventsService, type EventsService } from "./events.ts";
+import { createHistoryService, type HistoryService } from "./history.ts";
 import { createItemsService, type ItemsService } from "./items.ts";
 import { createLogsService, type LogsService } from "./logs.ts";
 import { createProjectsService, type ProjectsService } from "./projects.ts";
@@ -36,6 +37,8 @@ export interface ServiceLimits {
   readonly plainRunSilenceMs: number;
   /** A plain agent's item whose run has not begun so long after the acknowledge has failed. */
   readonly plainRunStartMs: number;
+  /** A run that was not heard of for so long has crashed. The wandb client speaks every 30 seconds. */
+  readonly runSilenceMs: number;
   readonly eventRetentionMs: number;
   readonly codeArchiveBytes: number;
 }
@@ -49,6 +52,7 @@ export interface Services {
   readonly logs: LogsService;
   readonly agents: AgentsService;
   readonly runs: RunsService;
+  readonly history: HistoryService;
   readonly events: EventsService;
   readonly codeArchives: CodeArchivesService;
   /** One round of everything that goes by time: leases, silent agents, plain agents' items, retention. */
@@ -83,6 +87,7 @@ export function createServices(deps: ServiceDeps): Services {
     logs: createLogsService(context),
     agents: createAgentsService(context),
     runs: createRunsService(context),
+    history: createHistoryService(context),
     events: createEventsService(context),
     codeArchives: createCodeArchivesService(context),
     sweep: () => sweepOnce(context),

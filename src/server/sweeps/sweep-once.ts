@@ -3,6 +3,7 @@ import { forgetEvents } from "../../store/events.ts";
 import { itemsWithLeaseOver, plainItemsWithRuns } from "../../store/item-queries.ts";
 import { changeItem } from "../../store/items.ts";
 import type { ItemRecord } from "../../store/records.ts";
+import { endSilentRun, silentRuns } from "../../store/runs.ts";
 import type { ServiceContext } from "../services/context.ts";
 import { concludePlain } from "../services/items/plain.ts";
 import { LET_GO, stopIfAsked } from "../services/items/shared.ts";
@@ -13,6 +14,7 @@ export async function sweepOnce(context: ServiceContext): Promise<void> {
   for (const item of await itemsWithLeaseOver(database.kysely, clock.now())) await expireLease(context, item);
   await concludePlainItems(context);
   await noticeSilentAgents(context);
+  await endSilentRuns(context);
   await forgetEvents(database.kysely, clock.now() - context.limits.eventRetentionMs);
 }
 
@@ -80,4 +82,17 @@ async function noticeSilentAgents({ database, clock, limits, logger }: ServiceCo
       });
     }
   });
+}
+
+/** Code that was killed says nothing: its silence tells. It runs again when it speaks again. */
+async function endSilentRuns({ database, clock, limits }: ServiceContext): Promise<void> {
+  const before = clock.now() - limits.runSilenceMs;
+  for (const run of await silentRuns(database.kysely, before)) {
+    const state = run.preempting === 1 ? "preempted" : "crashed";
+    await database.transaction(clock, async (tx) => {
+      if (!(await endSilentRun(tx.kysely, run.id, before, state))) return;
+      const data = { name: run.name, project: run.projectName, state };
+      tx.event({ entityId: run.entityId, kind: "run", subject: run.id, data });
+    });
+  }
 }

@@ -42,7 +42,10 @@ Project.implement({
       type: Run,
       nullable: true,
       description: "The wandb client's older word for run.",
-      args: { name: t.arg.string({ required: true }) },
+      args: {
+        name: t.arg.string({ required: true }),
+        missingOk: t.arg.boolean({ description: "The client's word; a run that is not there is null either way." }),
+      },
       resolve: (project, { name }, { services, viewer }) => services.runs.get(viewer, runOf(project, name)),
     }),
   }),

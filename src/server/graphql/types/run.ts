@@ -32,7 +32,6 @@ Run.implement({
     readOnly: t.boolean({ nullable: true, resolve: () => false }),
     createdAt: t.expose("createdAt", { type: "DateTime", nullable: true }),
     heartbeatAt: t.expose("heartbeatAt", { type: "DateTime", nullable: true }),
-    historyLineCount: t.int({ nullable: true, resolve: () => 0 }),
     user: t.field({
       type: User,
       nullable: true,

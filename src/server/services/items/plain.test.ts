@@ -86,9 +86,9 @@ describe.each(databases)("the plain protocol on $name", ({ open }) => {
   ] as const)("the end is concluded from the run's exit code %i", async (exitCode, state, cause, runState) => {
     const { item } = await claimed();
     await plane.services.runs.upsert(plane.admin, ref(item.runId));
-    await plane.services.runs.heartbeat(plane.admin, ref(item.runId));
+    await plane.services.runs.stream(plane.admin, ref(item.runId), {});
     expect(await plane.item(item.id)).toMatchObject({ state: "CLAIMED" });
-    await plane.services.runs.heartbeat(plane.admin, ref(item.runId), { exitCode });
+    await plane.services.runs.stream(plane.admin, ref(item.runId), { exitCode });
     expect(await plane.item(item.id)).toMatchObject({ state, cause });
     expect(await plane.services.runs.get(plane.admin, ref(item.runId))).toMatchObject({ state: runState, exitCode });
   });
@@ -98,7 +98,7 @@ describe.each(databases)("the plain protocol on $name", ({ open }) => {
     await plane.services.runs.upsert(plane.admin, ref(item.runId));
     for (let i = 0; i < 3; i++) {
       plane.clock.advance(14 * 60_000);
-      await plane.services.runs.heartbeat(plane.admin, ref(item.runId));
+      await plane.services.runs.stream(plane.admin, ref(item.runId), {});
       await plane.services.sweep();
       expect(await plane.item(item.id)).toMatchObject({ state: "CLAIMED" });
     }
@@ -122,8 +122,8 @@ describe.each(databases)("the plain protocol on $name", ({ open }) => {
     await plane.services.runs.upsert(plane.admin, ref(item.runId));
     await plane.services.items.stop(plane.admin, item.id);
     expect(await plane.services.runs.get(plane.admin, ref(item.runId))).toMatchObject({ stopped: true });
-    expect(await plane.services.runs.heartbeat(plane.admin, ref(item.runId))).toEqual({ stopped: true });
-    await plane.services.runs.heartbeat(plane.admin, ref(item.runId), { exitCode: 255 });
+    expect(await plane.services.runs.stream(plane.admin, ref(item.runId), {})).toEqual({ stopped: true });
+    await plane.services.runs.stream(plane.admin, ref(item.runId), { exitCode: 255 });
     expect(await plane.item(item.id)).toMatchObject({ state: "STOPPED", cause: "stopped" });
   });
 });
