@@ -39,7 +39,8 @@ export async function deleteUser({ client }: Session, name: string, json: boolea
 }
 
 export async function listUsers({ client }: Session, json: boolean): Promise<void> {
-  const { users } = await client.request(UsersDocument, {});
+  const found = await client.request(UsersDocument, {});
+  const users = found.users?.edges.map(({ node }) => node) ?? [];
   if (json) return console.log(JSON.stringify(users));
   printTable(
     ["user", "email", "admin"],

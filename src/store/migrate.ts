@@ -4,6 +4,7 @@ import { SlipwayError } from "../core/errors/slipway-error.ts";
 import type { DialectParts } from "./database.ts";
 import { migration as tables } from "./migrations/0001_tables.ts";
 import { migration as runs } from "./migrations/0002_runs.ts";
+import { migration as people } from "./migrations/0006_people.ts";
 import type { Tables } from "./tables.ts";
 
 /** One step of the schema, forward only. It may run beside an older server unless it is breaking. */
@@ -16,7 +17,7 @@ export interface Migration {
   readonly statements: readonly string[];
 }
 
-export const MIGRATIONS: readonly Migration[] = [tables, runs];
+export const MIGRATIONS: readonly Migration[] = [tables, runs, people];
 
 const SERIAL = {
   sqlite: "INTEGER PRIMARY KEY AUTOINCREMENT",

@@ -15,6 +15,7 @@ function select(db: Kysely<Tables>) {
       "p.description",
       "p.access",
       "p.createdAt",
+      "p.userId",
     ]);
 }
 
@@ -35,7 +36,7 @@ export async function listProjects(db: Kysely<Tables>, entityId: string): Promis
 /** Makes the project unless there is one of its name; answers whether it did. Safe beside others that do the same. */
 export async function insertProject(
   db: Kysely<Tables>,
-  project: { id: string; name: string; entityId: string; description: string | null; access: string; now: number },
+  project: { id: string; name: string; entityId: string; description: string | null; access: string; userId: string | null; now: number },
 ): Promise<boolean> {
   const { now, ...values } = project;
   const made = await db

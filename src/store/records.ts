@@ -25,6 +25,8 @@ export interface UserRecord {
   readonly entityId: string;
   readonly createdAt: number;
   readonly deletedAt: number | null;
+  /** A program's account, made for a team. */
+  readonly service: boolean;
 }
 
 export interface MembershipRecord {
@@ -32,6 +34,8 @@ export interface MembershipRecord {
   readonly entityName: string;
   readonly userId: string;
   readonly username: string;
+  readonly email: string | null;
+  readonly service: boolean;
   readonly role: MemberRole;
 }
 
@@ -55,6 +59,8 @@ export interface ProjectRecord {
   readonly description: string | null;
   readonly access: string;
   readonly createdAt: number;
+  /** Who made it; null for those that the server makes itself. */
+  readonly userId: string | null;
 }
 
 export interface TemplateVariableRecord {

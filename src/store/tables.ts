@@ -16,8 +16,10 @@ export interface Tables {
     entityId: string;
     createdAt: number;
     deletedAt: number | null;
+    /** 1: a program's account, made for a team. */
+    service: Generated<number>;
   };
-  memberships: { entityId: string; userId: string; role: string };
+  memberships: { entityId: string; userId: string; role: string; joinedAt: Generated<number> };
   apiKeys: {
     id: string;
     userId: string;
@@ -39,6 +41,8 @@ export interface Tables {
     description: string | null;
     access: string;
     createdAt: number;
+    /** Who made it; null for those that the server makes itself. */
+    userId: string | null;
   };
   defaultResourceConfigs: {
     id: string;

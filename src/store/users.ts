@@ -1,14 +1,22 @@
-import type { Kysely, Selectable } from "kysely";
+import { type Kysely, type Selectable, sql } from "kysely";
 import type { UserRecord } from "./records.ts";
 import type { Tables } from "./tables.ts";
 
 function toRecord(row: Selectable<Tables["users"]>): UserRecord {
-  return { ...row, admin: row.admin === 1 };
+  return { ...row, admin: row.admin === 1, service: row.service === 1 };
 }
 
 export async function insertUser(
   db: Kysely<Tables>,
-  user: { id: string; name: string; email: string | null; admin: boolean; entityId: string; now: number },
+  user: {
+    id: string;
+    name: string;
+    email: string | null;
+    admin: boolean;
+    entityId: string;
+    now: number;
+    service?: boolean;
+  },
 ): Promise<UserRecord> {
   const row = {
     id: user.id,
@@ -18,6 +26,7 @@ export async function insertUser(
     entityId: user.entityId,
     createdAt: user.now,
     deletedAt: null,
+    service: user.service ? 1 : 0,
   };
   await db.insertInto("users").values(row).execute();
   return toRecord(row);
@@ -40,6 +49,33 @@ export async function listUsers(db: Kysely<Tables>): Promise<readonly UserRecord
   return (await db.selectFrom("users").selectAll().where("deletedAt", "is", null).orderBy("name").execute()).map(
     toRecord,
   );
+}
+
+/** Those whose name or email address contains the text, exact ones first, 100 at most. */
+export async function searchUsers(db: Kysely<Tables>, text: string): Promise<readonly UserRecord[]> {
+  const pattern = `%${text.toLowerCase().replace(/[\\%_]/g, "\\$&")}%`;
+  const rows = await db
+    .selectFrom("users")
+    .selectAll()
+    .where("deletedAt", "is", null)
+    .where(sql<boolean>`(lower(name) LIKE ${pattern} ESCAPE '\\' OR lower(COALESCE(email, '')) LIKE ${pattern} ESCAPE '\\')`)
+    .orderBy(sql`CASE WHEN name = ${text} OR email = ${text} THEN 0 ELSE 1 END`)
+    .orderBy("name")
+    .limit(100)
+    .execute();
+  return rows.map(toRecord);
+}
+
+/** By email address, whatever its case; the one made first if several have it. */
+export async function findUserByEmail(db: Kysely<Tables>, email: string): Promise<UserRecord | undefined> {
+  const row = await db
+    .selectFrom("users")
+    .selectAll()
+    .where(sql<boolean>`lower(email) = ${email.toLowerCase()}`)
+    .where("deletedAt", "is", null)
+    .orderBy("createdAt")
+    .executeTakeFirst();
+  return row && toRecord(row);
 }
 
 export async function anyUser(db: Kysely<Tables>): Promise<boolean> {

@@ -122,6 +122,12 @@ export const SERVER_ERRORS = {
     message: "{name} can't be a name",
     hint: "Use 1 to 128 letters, digits, `.`, `_` or `-`, beginning with a letter or digit.",
   },
+  MEMBER_EXISTS: {
+    status: 409,
+    exit: 3,
+    message: "{name} is in the team {team} already",
+    hint: "Nothing is left to do.",
+  },
   API_KEY_INVALID: {
     status: 422,
     exit: 2,

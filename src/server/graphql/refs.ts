@@ -10,7 +10,8 @@ import type {
   TemplateVariableRecord,
   UserRecord,
 } from "../../store/records.ts";
-import type { Page } from "../services/items.ts";
+import type { Page } from "../services/page.ts";
+import type { RunList } from "../services/run-queries.ts";
 import { builder } from "./builder.ts";
 
 /*
@@ -25,6 +26,7 @@ export const Project = builder.objectRef<ProjectRecord>("Project");
 export const DefaultResourceConfig = builder.objectRef<DefaultResourceConfigRecord>("DefaultResourceConfig");
 export const TemplateVariable = builder.objectRef<TemplateVariableRecord>("TemplateVariable");
 export const Run = builder.objectRef<RunRecord>("Run");
+export const RunConnection = builder.objectRef<RunList>("RunConnection");
 export const RunQueue = builder.objectRef<QueueRecord>("RunQueue");
 export const RunQueueItem = builder.objectRef<ItemRecord>("RunQueueItem");
 export const RunQueueItemConnection = builder.objectRef<Page<ItemRecord>>("RunQueueItemConnection");

@@ -24,6 +24,7 @@ import { acknowledge, report, settle, wait } from "./items/report.ts";
 import { visibleAgent, visibleItem } from "./items/shared.ts";
 import { deleteItem, stop } from "./items/stop.ts";
 import { logTail } from "./logs.ts";
+import { type Page, pageSize } from "./page.ts";
 import type { Principal } from "./principal.ts";
 
 /** Names a lease: what an agent must hold to speak for an item. */
@@ -101,13 +102,6 @@ export interface ItemErrorInput {
 export interface ItemExplanation {
   readonly summary: string;
   readonly next: string | null;
-}
-
-export interface Page<T> {
-  readonly nodes: readonly T[];
-  /** Pass as `after` to go on; null when the page is empty. */
-  readonly endCursor: string | null;
-  readonly hasNextPage: boolean;
 }
 
 /**
@@ -207,7 +201,6 @@ export interface ItemsService {
 
 /** Enough for a traceback. */
 const EXPLAINED_LINES = 60;
-const PAGE = 50;
 const MAX_PAGE = 500;
 const TIMELINE_PAGE = 200;
 const MAX_TIMELINE_PAGE = 1_000;
@@ -245,7 +238,7 @@ export function createItemsService(context: ServiceContext): ItemsService {
         filter.entityName === undefined
           ? visibleEntities(principal)
           : [(await visibleEntity(kysely, principal, filter.entityName)).id];
-      const first = Math.min(Math.max(filter.first ?? PAGE, 1), MAX_PAGE);
+      const first = pageSize(filter.first, MAX_PAGE);
       const found = await listItems(kysely, {
         entityIds,
         queueId: filter.queueId,

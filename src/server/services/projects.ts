@@ -68,6 +68,7 @@ export function createProjectsService(context: ServiceContext): ProjectsService 
           entityId: entity.id,
           description: input.description ?? null,
           access: input.access ?? "PRIVATE",
+          userId: principal.userId,
           now: tx.now,
         });
         const project = await findProject(tx.kysely, { entityId: entity.id, name: input.name });

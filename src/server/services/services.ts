@@ -14,6 +14,7 @@ import { createLogsService, type LogsService } from "./logs.ts";
 import { createProjectsService, type ProjectsService } from "./projects.ts";
 import { createQueuesService, type QueuesService } from "./queues.ts";
 import { createRunsService, type RunsService } from "./runs.ts";
+import { createTeamsService, type TeamsService } from "./teams.ts";
 
 export interface ServiceDeps {
   readonly database: Database;
@@ -46,6 +47,7 @@ export interface ServiceLimits {
 /** The logic of the control plane. Every method that takes a principal checks what it may do. */
 export interface Services {
   readonly accounts: AccountsService;
+  readonly teams: TeamsService;
   readonly projects: ProjectsService;
   readonly queues: QueuesService;
   readonly items: ItemsService;
@@ -81,6 +83,7 @@ export function createServices(deps: ServiceDeps): Services {
 
   return {
     accounts: createAccountsService(context),
+    teams: createTeamsService(context),
     projects: createProjectsService(context),
     queues: createQueuesService(context),
     items: createItemsService(context),

@@ -1,11 +1,12 @@
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
 import type { ItemErrorRecord, ItemRecord, TrainingRecord } from "../../../store/records.ts";
-import type { ItemExplanation as Explanation, Page } from "../../services/items.ts";
+import type { ItemExplanation as Explanation } from "../../services/items.ts";
 import { builder } from "../builder.ts";
 import { ItemCause, ItemPhase, RunQueueItemState } from "../enums.ts";
 import { globalId, keyOf } from "../ids.ts";
 import { LaunchAgent, RunQueue, RunQueueItem, RunQueueItemConnection } from "../refs.ts";
 import { LogPage } from "./logs.ts";
+import { PageInfo } from "./page-info.ts";
 import { TimelineEntry } from "./timeline.ts";
 
 const ItemExplanation = builder.objectRef<Explanation>("ItemExplanation").implement({
@@ -138,13 +139,6 @@ RunQueueItem.implement({
       resolve: (item, { last, node, attempt }, { services, viewer }) =>
         services.logs.tail(viewer, item.id, { last, node: node ?? null, attempt: attempt ?? null }),
     }),
-  }),
-});
-
-const PageInfo = builder.objectRef<Page<unknown>>("PageInfo").implement({
-  fields: (t) => ({
-    endCursor: t.exposeString("endCursor", { nullable: true }),
-    hasNextPage: t.exposeBoolean("hasNextPage"),
   }),
 });
 

@@ -1,4 +1,6 @@
+import { SlipwayError } from "../../../core/errors/slipway-error.ts";
 import type { ApiKeyRecord, UserRecord } from "../../../store/records.ts";
+import type { Principal } from "../../services/principal.ts";
 import { builder } from "../builder.ts";
 import { globalId, requireKey } from "../ids.ts";
 import { ApiKey, EntityConnection, SuccessPayload, User } from "../refs.ts";
@@ -23,13 +25,31 @@ User.implement({
     deletedAt: t.expose("deletedAt", { type: "DateTime", nullable: true }),
     apiKeys: t.field({
       type: ApiKeyConnection,
-      resolve: (user, _args, { services, viewer }) => services.accounts.apiKeys(viewer, user.id),
+      nullable: true,
+      description: "Null for another user, unless an admin asks.",
+      resolve: (user, _args, { services, viewer }) =>
+        mayKnow(viewer, user) ? services.accounts.apiKeys(viewer, user.id) : null,
     }),
     teams: t.field({
       type: EntityConnection,
-      resolve: (user, _args, { services, viewer }) => services.accounts.teams(viewer, user.id),
+      nullable: true,
+      description: "Null for another user, unless an admin asks.",
+      resolve: (user, _args, { services, viewer }) =>
+        mayKnow(viewer, user) ? services.accounts.teams(viewer, user.id) : null,
     }),
   }),
+});
+
+/** The client asks for a user's keys and teams wherever a user is named, as beside each project. */
+const mayKnow = (viewer: Principal, user: UserRecord) =>
+  viewer.run === null && (viewer.admin || viewer.userId === user.id);
+
+const UserEdge = builder.objectRef<UserRecord>("UserEdge").implement({
+  fields: (t) => ({ node: t.field({ type: User, resolve: (user) => user }) }),
+});
+
+const UserConnection = builder.objectRef<readonly UserRecord[]>("UserConnection").implement({
+  fields: (t) => ({ edges: t.field({ type: [UserEdge], resolve: (users) => users }) }),
 });
 
 ApiKey.implement({
@@ -49,15 +69,17 @@ builder.queryFields((t) => ({
     resolve: (_root, _args, { services, viewer }) => services.accounts.user(viewer),
   }),
   users: t.field({
-    type: [User],
-    description: "Slipway: the users of this server. Admins only.",
-    resolve: (_root, _args, { services, viewer }) => services.accounts.users(viewer),
+    type: UserConnection,
+    nullable: true,
+    description: "Users whose name or email address contains the text, all without one. Admins only.",
+    args: { query: t.arg.string() },
+    resolve: (_root, { query }, { services, viewer }) => services.teams.searchUsers(viewer, query ?? null),
   }),
 }));
 
 const CreateUserInput = builder.inputType("CreateUserInput", {
   fields: (t) => ({
-    name: t.string({ required: true }),
+    name: t.string({ description: "Made from the email address if absent." }),
     email: t.string(),
     admin: t.boolean(),
     apiKey: t.string({ description: "Any key the wandb client accepts; one is made if absent." }),
@@ -81,6 +103,16 @@ const CreateApiKeyInput = builder.inputType("CreateApiKeyInput", {
   fields: (t) => ({ name: t.string({ required: true }), username: t.string() }),
 });
 
+const GenerateApiKeyInput = builder.inputType("GenerateApiKeyInput", {
+  fields: (t) => ({ description: t.string() }),
+});
+
+const GenerateApiKeyPayload = builder.objectRef<{ readonly apiKey: ApiKeyRecord }>("GenerateApiKeyPayload").implement({
+  fields: (t) => ({
+    apiKey: t.expose("apiKey", { type: ApiKey, description: "Its name is the key itself, shown this once." }),
+  }),
+});
+
 const CreateApiKeyPayload = builder
   .objectRef<{ readonly record: ApiKeyRecord; readonly key: string }>("CreateApiKeyPayload")
   .implement({
@@ -91,8 +123,15 @@ const CreateApiKeyPayload = builder
   });
 
 const DeleteApiKeyInput = builder.inputType("DeleteApiKeyInput", {
-  fields: (t) => ({ id: t.id({ required: true }) }),
+  // Not ID: the client's document has a String! there.
+  fields: (t) => ({ id: t.string({ required: true }) }),
 });
+
+function nameOfEmail(email: string | null): string {
+  const name = email?.split("@")[0]?.replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[^A-Za-z0-9]+/, "");
+  if (name) return name;
+  throw new SlipwayError("INPUT_INVALID", { values: { problem: "A user needs a name or an email address" }, where: "name" });
+}
 
 builder.mutationFields((t) => ({
   createUser: t.field({
@@ -100,7 +139,7 @@ builder.mutationFields((t) => ({
     args: { input: t.arg({ type: CreateUserInput, required: true }) },
     resolve: (_root, { input }, { services, viewer }) =>
       services.accounts.createUser(viewer, {
-        name: input.name,
+        name: input.name ?? nameOfEmail(input.email ?? null),
         email: input.email ?? null,
         admin: input.admin ?? null,
         apiKey: input.apiKey ?? null,
@@ -119,6 +158,16 @@ builder.mutationFields((t) => ({
     args: { input: t.arg({ type: CreateApiKeyInput, required: true }) },
     resolve: (_root, { input }, { services, viewer }) =>
       services.accounts.createApiKey(viewer, { description: input.name, username: input.username ?? null }),
+  }),
+  generateApiKey: t.field({
+    type: GenerateApiKeyPayload,
+    nullable: true,
+    description: "The client's word for making a key of one's own.",
+    args: { input: t.arg({ type: GenerateApiKeyInput, required: true }) },
+    resolve: async (_root, { input }, { services, viewer }) => {
+      const { record, key } = await services.accounts.createApiKey(viewer, { description: input.description ?? "" });
+      return { apiKey: { ...record, name: key } };
+    },
   }),
   deleteApiKey: t.field({
     type: SuccessPayload,

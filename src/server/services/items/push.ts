@@ -76,7 +76,7 @@ async function pushSpec(
   });
   await checkCode(context, entity, completed.spec);
   return database.transaction(clock, async (tx) => {
-    const project = await ensureProject(tx, newId(), entity, completed.spec.project);
+    const project = await ensureProject(tx, newId(), entity, completed.spec.project, principal.userId);
     const itemId = newId();
     await makeRun(
       tx,
@@ -150,8 +150,14 @@ async function checkCode(context: ServiceContext, entity: EntityRecord, spec: Ru
     throw new SlipwayError("CODE_MISSING", { values: { digest }, where: "code.digest" });
 }
 
-export async function ensureProject(tx: Tx, id: string, entity: EntityRecord, name: string) {
-  const values = { id, name, entityId: entity.id, description: null, access: "PRIVATE", now: tx.now };
+export async function ensureProject(
+  tx: Tx,
+  id: string,
+  entity: EntityRecord,
+  name: string,
+  userId: string | null = null,
+) {
+  const values = { id, name, entityId: entity.id, description: null, access: "PRIVATE", userId, now: tx.now };
   await insertProject(tx.kysely, values);
   const project = await findProject(tx.kysely, { entityId: entity.id, name });
   if (!project) throw new Error("a project that was just made is gone");
