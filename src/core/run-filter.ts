@@ -1,5 +1,5 @@
 import { SlipwayError } from "./errors/slipway-error.ts";
-import type { JsonValue } from "./json.ts";
+import type { JsonObject, JsonValue } from "./json.ts";
 import { didYouMean, nearest } from "./nearest.ts";
 import { PatternError, parseSearchPattern, type SearchPattern } from "./search-pattern.ts";
 
@@ -74,7 +74,12 @@ const FIELDS: Readonly<Record<string, RunField>> = {
   duration: { kind: "duration" },
   tags: { kind: "tags" },
 };
-const DOCUMENTS = { config: "config", summary: "summary", summary_metrics: "summary", summaryMetrics: "summary" } as const;
+const DOCUMENTS = {
+  config: "config",
+  summary: "summary",
+  summary_metrics: "summary",
+  summaryMetrics: "summary",
+} as const;
 const OPERATORS = ["$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$regex", "$not"];
 const COMBINATIONS = ["$and", "$or", "$nor", "$not"];
 const MAX_CONDITIONS = 200;
@@ -116,8 +121,7 @@ export function parseRunFilter(text: string | null | undefined): RunFilter {
 
   function condition(field: RunField, value: JsonValue, place: string, depth: number): RunFilter {
     if (depth > MAX_DEPTH) throw invalid(`The filter is nested more than ${MAX_DEPTH} levels deep`);
-    const isTests = typeof value === "object" && value !== null && !Array.isArray(value);
-    if (!isTests || !Object.keys(value).some((key) => key.startsWith("$"))) return equals(field, value, place);
+    if (!isObject(value) || !Object.keys(value).some((key) => key.startsWith("$"))) return equals(field, value, place);
     const { $options, ...tests } = value;
     const parts = Object.entries(tests).map(([operator, operand]) => {
       const here = `${place}.${operator}`;
@@ -237,7 +241,8 @@ function comparable(field: RunField, value: JsonValue, place: string): string | 
 }
 
 function patternAt(field: RunField, value: JsonValue, place: string): SearchPattern {
-  if (field.kind === "time" || field.kind === "duration") throw invalid(`${place} looks into a text, and that field has none`);
+  if (field.kind === "time" || field.kind === "duration")
+    throw invalid(`${place} looks into a text, and that field has none`);
   if (typeof value !== "string") throw invalid(`${place} takes a pattern, not ${told(value)}`);
   try {
     return parseSearchPattern(value);
@@ -272,8 +277,11 @@ function textAt(value: JsonValue, place: string): string {
   throw invalid(`${place} takes a text, not ${told(value)}`);
 }
 
-function objectAt(value: JsonValue, place: string): Readonly<Record<string, JsonValue>> {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+const isObject = (value: JsonValue): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function objectAt(value: JsonValue, place: string): JsonObject {
+  if (isObject(value)) return value;
   const where = place === "" ? "A filter" : place;
   throw invalid(`${where} is an object of fields and what they should be, not ${told(value)}`);
 }
@@ -290,5 +298,9 @@ function told(value: JsonValue | undefined): string {
 }
 
 function invalid(problem: string, where = "filters", hint?: string): SlipwayError {
-  return new SlipwayError("RUN_FILTER_INVALID", { values: { problem }, where, ...(hint === undefined ? {} : { hint }) });
+  return new SlipwayError("RUN_FILTER_INVALID", {
+    values: { problem },
+    where,
+    ...(hint === undefined ? {} : { hint }),
+  });
 }

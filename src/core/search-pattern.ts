@@ -49,11 +49,12 @@ export function parseSearchPattern(source: string): SearchPattern {
     const group = /^\((\?:|\?P?<[A-Za-z_]\w*>)?/.exec(rest);
     const repeat = /^(?:[*+?]|\{(\d{1,4})(,(\d{0,4}))?\})/.exec(rest);
     if (char === "\\") {
-      at += escape(text[at + 1]);
+      at += takeEscape(text[at + 1]);
     } else if (char === "[") {
-      at += characterClass(rest);
+      at += takeClass(rest);
     } else if (group) {
-      if (text[at + 1] === "?" && !group[1]) throw new PatternError(`has the group ${rest.slice(0, 3)}, which is not supported`);
+      if (text[at + 1] === "?" && !group[1])
+        throw new PatternError(`has the group ${rest.slice(0, 3)}, which is not supported`);
       both("(");
       depth++;
       operand = false;
@@ -82,7 +83,7 @@ export function parseSearchPattern(source: string): SearchPattern {
   if (depth > 0) throw new PatternError("has a group that is not closed");
   return { sqlite, postgres, ignoreCase };
 
-  function escape(char: string | undefined): number {
+  function takeEscape(char: string | undefined): number {
     if (char === undefined) throw new PatternError("ends with a backslash");
     const simple = CLASSES[char.toLowerCase()];
     if (simple !== undefined) {
@@ -101,9 +102,10 @@ export function parseSearchPattern(source: string): SearchPattern {
     return 2;
   }
 
-  function characterClass(rest: string): number {
+  function takeClass(rest: string): number {
     let out = "[";
     let n = 1;
+    let dash = false;
     if (rest[n] === "^") {
       out += "^";
       n++;
@@ -111,18 +113,26 @@ export function parseSearchPattern(source: string): SearchPattern {
     for (let first = true; first || rest[n] !== "]"; first = false) {
       const char = rest[n];
       if (char === undefined) throw new PatternError("has a [ that is not closed");
-      if (char === "[" && rest[n + 1] === ":") throw new PatternError("has a class like [:alpha:], which is not supported");
+      if (char === "[" && rest[n + 1] === ":")
+        throw new PatternError("has a class like [:alpha:], which is not supported");
       if (char === "\\") {
         const named = CLASSES[rest[n + 1] ?? ""];
-        out += named ?? inClass(escaped(rest[n + 1] ?? ""));
+        const plain = named === undefined ? escaped(rest[n + 1] ?? "") : "";
         n += 2;
+        if (plain === "-") dash = true;
+        else out += named ?? inClass(plain);
+        // Nothing ranges from a class; the sign after one is the sign itself.
+        if (named !== undefined && rest[n] === "-" && rest[n + 1] !== "]") {
+          dash = true;
+          n++;
+        }
       } else {
         out += char === "-" ? char : inClass(char);
         n++;
       }
     }
-    // A sign for a range at either end is the sign itself, for both databases.
-    both(`${ignoreCase ? out.toLowerCase() : out}]`);
+    // At the end of a class the sign for a range is the sign itself, for both databases.
+    both(`${ignoreCase ? out.toLowerCase() : out}${dash ? "-" : ""}]`);
     operand = true;
     return n + 1;
   }
@@ -135,12 +145,13 @@ function escaped(char: string): string {
   return char;
 }
 
-const inClass = (char: string) => (/[\\\]^[-]/.test(char) ? `\\${char}` : char);
+const inClass = (char: string) => (/[\\\]^[]/.test(char) ? `\\${char}` : char);
 
 function checkRepeat(repeat: RegExpExecArray): void {
   const [, from, more, to] = repeat;
   if (from === undefined) return;
   const low = Number(from);
   const high = more === undefined ? low : to ? Number(to) : low;
-  if (low > high || high > MAX_REPEAT) throw new PatternError(`has ${repeat[0]}, which is not between 0 and ${MAX_REPEAT}`);
+  if (low > high || high > MAX_REPEAT)
+    throw new PatternError(`has ${repeat[0]}, which is not between 0 and ${MAX_REPEAT}`);
 }

@@ -1,6 +1,7 @@
 import type { Kysely, Transaction } from "kysely";
 import type { Clock } from "../core/clock.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { JsonSearch } from "./json-search.ts";
 import type { Tables } from "./tables.ts";
 
 export interface NewEvent {
@@ -44,6 +45,7 @@ export interface DialectParts {
   pickOrphan(kysely: Kysely<Tables>, target: { queueIds: readonly string[]; now: number }): Promise<string | undefined>;
   /** Keeps an item as it is until the transaction ends, for work that looks before it changes. */
   lockItem(kysely: Kysely<Tables>, id: string): Promise<void>;
+  readonly json: JsonSearch;
   /** Called right before event rows are written: their numbers must come in the order in which they become visible. */
   beforeEvents(kysely: Kysely<Tables>): Promise<void>;
   /** Called last in a transaction, for wakes that travel with the commit. */

@@ -7,7 +7,10 @@ export async function insertMembership(
   membership: { entityId: string; userId: string; role: MemberRole; now: number },
 ): Promise<void> {
   const { now, ...row } = membership;
-  await db.insertInto("memberships").values({ ...row, joinedAt: now }).execute();
+  await db
+    .insertInto("memberships")
+    .values({ ...row, joinedAt: now })
+    .execute();
 }
 
 /** Whether there was one to delete. */
@@ -20,7 +23,9 @@ export async function deleteMembership(db: Kysely<Tables>, entityId: string, use
   return done.numDeletedRows > 0n;
 }
 
-function toRecord(row: Omit<MembershipRecord, "role" | "service"> & { role: string; service: number }): MembershipRecord {
+function toRecord(
+  row: Omit<MembershipRecord, "role" | "service"> & { role: string; service: number },
+): MembershipRecord {
   return { ...row, role: row.role as MemberRole, service: row.service === 1 };
 }
 

@@ -23,7 +23,8 @@ describe.each(databases)("migrations on $name", ({ open }) => {
     (await store.database.kysely.selectFrom("migrations").select("id").orderBy("id").execute()).map((row) => row.id);
 
   test("the steps are numbered in order, and one that was taken is not taken again", async () => {
-    expect(MIGRATIONS.map((migration) => migration.id)).toEqual(MIGRATIONS.map((_, place) => place + 1));
+    const ids = MIGRATIONS.map((migration) => migration.id);
+    expect(ids).toEqual([...new Set(ids)].sort((a, b) => a - b));
     await run();
     expect(await applied()).toEqual(MIGRATIONS.map((migration) => migration.id));
   });

@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import type { Clock } from "../core/clock.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { createWakeListeners, type Database, type DialectParts, runTransaction } from "./database.ts";
+import { postgresJson } from "./json-search.ts";
 import { migrate } from "./migrate.ts";
 import type { Tables } from "./tables.ts";
 
@@ -61,6 +62,7 @@ export async function openPostgres(options: {
 function postgresParts(): DialectParts {
   return {
     name: "postgres",
+    json: postgresJson,
     async pickPending(kysely, target) {
       const found = await sql<{ id: string }>`
         SELECT id FROM items

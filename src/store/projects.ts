@@ -29,14 +29,27 @@ export async function findProject(
     : query.where("p.entityId", "=", by.entityId).where("p.name", "=", by.name).executeTakeFirst();
 }
 
-export async function listProjects(db: Kysely<Tables>, entityId: string): Promise<readonly ProjectRecord[]> {
-  return select(db).where("p.entityId", "=", entityId).orderBy("p.name").execute();
+/** By name, those behind `after`. */
+export async function listProjects(
+  db: Kysely<Tables>,
+  query: { readonly entityId: string; readonly after: string | null; readonly limit: number },
+): Promise<readonly ProjectRecord[]> {
+  const of = select(db).where("p.entityId", "=", query.entityId).orderBy("p.name").limit(query.limit);
+  return (query.after === null ? of : of.where("p.name", ">", query.after)).execute();
 }
 
 /** Makes the project unless there is one of its name; answers whether it did. Safe beside others that do the same. */
 export async function insertProject(
   db: Kysely<Tables>,
-  project: { id: string; name: string; entityId: string; description: string | null; access: string; userId: string | null; now: number },
+  project: {
+    id: string;
+    name: string;
+    entityId: string;
+    description: string | null;
+    access: string;
+    userId: string | null;
+    now: number;
+  },
 ): Promise<boolean> {
   const { now, ...values } = project;
   const made = await db

@@ -26,6 +26,12 @@ export async function findRunById(db: Kysely<Tables>, id: string): Promise<RunRe
   return row && toRecord(row);
 }
 
+/** In no order; those that are gone are missing. */
+export async function findRunsByIds(db: Kysely<Tables>, ids: readonly string[]): Promise<readonly RunRecord[]> {
+  if (ids.length === 0) return [];
+  return (await select(db).where("r.id", "in", ids).execute()).map(toRecord);
+}
+
 function toRecord<T extends { stopped: number; preempting: number; tags: string }>(row: T) {
   const { stopped, preempting, tags } = row;
   return { ...row, stopped: stopped === 1, preempting: preempting === 1, tags: JSON.parse(tags) as string[] };

@@ -4,6 +4,7 @@ import { CamelCasePlugin, Kysely, SqliteDialect, sql } from "kysely";
 import Libsql from "libsql";
 import type { Clock } from "../core/clock.ts";
 import { createWakeListeners, type Database, type DialectParts, runTransaction } from "./database.ts";
+import { sqliteJson } from "./json-search.ts";
 import { takeLock } from "./lock.ts";
 import { migrate } from "./migrate.ts";
 import type { Tables } from "./tables.ts";
@@ -53,6 +54,7 @@ export async function openSqlite(options: { readonly dataDir: string; readonly c
 function sqliteParts(fire: (topics: readonly string[]) => void): DialectParts {
   return {
     name: "sqlite",
+    json: sqliteJson,
     async pickPending(kysely, target) {
       const found = await sql<{ id: string }>`
         SELECT id FROM items

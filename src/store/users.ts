@@ -58,7 +58,9 @@ export async function searchUsers(db: Kysely<Tables>, text: string): Promise<rea
     .selectFrom("users")
     .selectAll()
     .where("deletedAt", "is", null)
-    .where(sql<boolean>`(lower(name) LIKE ${pattern} ESCAPE '\\' OR lower(COALESCE(email, '')) LIKE ${pattern} ESCAPE '\\')`)
+    .where(
+      sql<boolean>`(lower(name) LIKE ${pattern} ESCAPE '\\' OR lower(COALESCE(email, '')) LIKE ${pattern} ESCAPE '\\')`,
+    )
     .orderBy(sql`CASE WHEN name = ${text} OR email = ${text} THEN 0 ELSE 1 END`)
     .orderBy("name")
     .limit(100)

@@ -27,8 +27,13 @@ export type CreateLaunchAgentInput = {
 };
 
 export type CreateTeamInput = {
-  readonly members: ReadonlyArray<TeamMemberInput>;
-  readonly name: string;
+  /** Slipway. */
+  readonly members?: ReadonlyArray<TeamMemberInput> | null | undefined;
+  /** Slipway. */
+  readonly name?: string | null | undefined;
+  /** The team's admin; the caller if absent. */
+  readonly teamAdminUserName?: string | null | undefined;
+  readonly teamName?: string | null | undefined;
 };
 
 export type CreateUserInput = {
@@ -36,7 +41,8 @@ export type CreateUserInput = {
   /** Any key the wandb client accepts; one is made if absent. */
   readonly apiKey?: string | null | undefined;
   readonly email?: string | null | undefined;
-  readonly name: string;
+  /** Made from the email address if absent. */
+  readonly name?: string | null | undefined;
 };
 
 /** Why an item ended (core/causes.ts). */
@@ -200,7 +206,7 @@ export type WaitRunQueueItemInput = {
 export type ViewerQueryVariables = Exact<{ [key: string]: never; }>;
 
 
-export type ViewerQuery = { readonly viewer: { readonly id: string, readonly username: string, readonly email: string | null, readonly admin: boolean, readonly entity: string, readonly teams: { readonly edges: ReadonlyArray<{ readonly node: { readonly name: string } }> } } | null };
+export type ViewerQuery = { readonly viewer: { readonly id: string, readonly username: string, readonly email: string | null, readonly admin: boolean, readonly entity: string, readonly teams: { readonly edges: ReadonlyArray<{ readonly node: { readonly name: string } }> } | null } | null };
 
 export type ServerInfoQueryVariables = Exact<{ [key: string]: never; }>;
 
@@ -210,12 +216,12 @@ export type ServerInfoQuery = { readonly serverInfo: { readonly version: string,
 export type UsersQueryVariables = Exact<{ [key: string]: never; }>;
 
 
-export type UsersQuery = { readonly users: ReadonlyArray<{ readonly id: string, readonly username: string, readonly email: string | null, readonly admin: boolean, readonly entity: string, readonly deletedAt: string | null }> };
+export type UsersQuery = { readonly users: { readonly edges: ReadonlyArray<{ readonly node: { readonly id: string, readonly username: string, readonly email: string | null, readonly admin: boolean, readonly entity: string, readonly deletedAt: string | null } }> } | null };
 
 export type ApiKeysQueryVariables = Exact<{ [key: string]: never; }>;
 
 
-export type ApiKeysQuery = { readonly viewer: { readonly apiKeys: { readonly edges: ReadonlyArray<{ readonly node: { readonly id: string, readonly name: string, readonly description: string | null, readonly createdAt: string, readonly lastUsedAt: string | null } }> } } | null };
+export type ApiKeysQuery = { readonly viewer: { readonly apiKeys: { readonly edges: ReadonlyArray<{ readonly node: { readonly id: string, readonly name: string, readonly description: string | null, readonly createdAt: string, readonly lastUsedAt: string | null } }> } | null } | null };
 
 export type EntityMembersQueryVariables = Exact<{
   name: string;
@@ -696,12 +702,16 @@ export const ServerInfoDocument = new TypedDocumentString(`
 export const UsersDocument = new TypedDocumentString(`
     query Users {
   users {
-    id
-    username
-    email
-    admin
-    entity
-    deletedAt
+    edges {
+      node {
+        id
+        username
+        email
+        admin
+        entity
+        deletedAt
+      }
+    }
   }
 }
     `) as unknown as TypedDocumentString<UsersQuery, UsersQueryVariables>;
@@ -787,7 +797,7 @@ export const CreateApiKeyDocument = new TypedDocumentString(`
   lastUsedAt
 }`) as unknown as TypedDocumentString<CreateApiKeyMutation, CreateApiKeyMutationVariables>;
 export const DeleteApiKeyDocument = new TypedDocumentString(`
-    mutation DeleteApiKey($id: ID!) {
+    mutation DeleteApiKey($id: String!) {
   deleteApiKey(input: {id: $id}) {
     success
   }

@@ -104,6 +104,12 @@ export const SERVER_ERRORS = {
     message: "A run that is {from} can't be made {to}",
     hint: "pending may follow running, failed, crashed and preempted; failed may follow pending and running; a sweep's run keeps its state.",
   },
+  RUN_FILTER_INVALID: {
+    status: 422,
+    exit: 2,
+    message: "{problem}",
+    hint: "docs/reference/api.md lists the fields and operators of run filters.",
+  },
   KEY_NOT_FOUND: {
     status: 404,
     exit: 3,

@@ -259,7 +259,7 @@ describe.each(databases)("the API on $name", ({ open }) => {
     expect(await codes(`{ runQueueItems(entityName: "admin") { edges { node { id } } } }`, {})).toEqual([
       "ENTITY_NOT_FOUND",
     ]);
-    expect(await codes(`{ users { id } }`, {})).toEqual(["FORBIDDEN"]);
+    expect(await codes(`{ users { edges { node { id } } } }`, {})).toEqual(["FORBIDDEN"]);
     const stop = `mutation S($id: ID!) { stopRunQueueItem(input: { runQueueItemId: $id }) { success } }`;
     expect(await codes(stop, { id: runQueueItemId })).toEqual(["ITEM_NOT_FOUND"]);
     expect(await codes(PUSH, { spec: SPEC, queue: "default" })).toHaveLength(1);

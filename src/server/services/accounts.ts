@@ -196,7 +196,8 @@ export function createAccountsService(context: ServiceContext): AccountsService 
         database.transaction(clock, async (tx) => {
           const entity = await insertEntity(tx.kysely, { id: newId(), name: input.name, isTeam: true, now: tx.now });
           const roles = new Map(members.map((member) => [member.userId, member.role]));
-          for (const [userId, role] of roles) await insertMembership(tx.kysely, { entityId: entity.id, userId, role, now: tx.now });
+          for (const [userId, role] of roles)
+            await insertMembership(tx.kysely, { entityId: entity.id, userId, role, now: tx.now });
           return entity;
         }),
       );

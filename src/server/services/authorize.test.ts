@@ -95,6 +95,7 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
     return { queue, agent, waiting, lease: refOf(lease), held: lease.item };
   }
 
+  const newUser = () => plane.user(newName());
   const runOf = (item: ItemRecord) => ({ entityName: "team", projectName: "digits", name: item.runId });
   const plainRun = async () => {
     const ref = { entityName: "team", projectName: "digits", name: newName() };
@@ -135,11 +136,29 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
           ),
       ],
     },
+    teams: {
+      invite: ["lead", async (p) => s().teams.invite(p, { entityName: "team", username: (await newUser()).username })],
+      removeMember: [
+        "lead",
+        async (p) => {
+          const { username, userId } = await newUser();
+          await s().teams.invite(plane.admin, { entityName: "team", username });
+          return s().teams.removeMember(p, { entityName: "team", userId });
+        },
+      ],
+      createServiceAccount: [
+        "lead",
+        (p) => s().teams.createServiceAccount(p, { entityName: "team", description: newName() }),
+      ],
+      searchUsers: ["admin", (p) => s().teams.searchUsers(p, null)],
+    },
     projects: {
       // The training code asks for the project of its own run.
       get: "open",
       byId: "open",
-      list: ["viewer", (p) => s().projects.list(p, "team")],
+      page: ["viewer", (p) => s().projects.page(p, { entityName: "team", first: null, after: null })],
+      // About a project that the caller has got from the others.
+      mayWrite: "open",
       upsert: ["member", (p) => s().projects.upsert(p, { entityName: "team", name: newName() })],
     },
     queues: {
@@ -248,6 +267,8 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
       // It takes a run that the caller has got already.
       alerts: "open",
     },
+    // run-queries.test.ts: nothing for a stranger, and for the key of one job its own run.
+    runQueries: { list: "open", count: "open" },
     // They take a run that the caller has got already.
     history: { rows: "open", sampled: "open", tail: "open", firstWith: "open", console: "open" },
     events: {

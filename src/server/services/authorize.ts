@@ -16,6 +16,10 @@ export function maySee(principal: Principal, entityId: string): boolean {
   return hasRole(principal, entityId, "VIEWER");
 }
 
+export function mayWrite(principal: Principal, entityId: string): boolean {
+  return hasRole(principal, entityId, "MEMBER");
+}
+
 /** An item belongs to the owner of its queue and to the owner of its project. */
 export function maySeeItem(principal: Principal, item: ItemRecord): boolean {
   return maySee(principal, item.queueEntityId) || maySee(principal, item.entityId);

@@ -2,16 +2,26 @@ import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import { findEntity } from "../../store/entities.ts";
 import { findProject, insertProject, listProjects, updateProject } from "../../store/projects.ts";
 import type { ProjectRecord } from "../../store/records.ts";
-import { maySee, requireRole } from "./authorize.ts";
+import { maySee, mayWrite, requireRole } from "./authorize.ts";
 import type { ServiceContext } from "./context.ts";
 import { visibleEntity } from "./entity-lookup.ts";
+import { type Page, pageSize } from "./page.ts";
 import type { Principal } from "./principal.ts";
 
 export interface ProjectsService {
   /** Without an entity the caller's own. Undefined when there is none that the caller may see. */
   get(principal: Principal, entityName: string | null | undefined, name: string): Promise<ProjectRecord | undefined>;
   byId(principal: Principal, id: string): Promise<ProjectRecord | undefined>;
-  list(principal: Principal, entityName: string): Promise<readonly ProjectRecord[]>;
+  /** By name; without an entity, those of the caller's own. */
+  page(
+    principal: Principal,
+    query: {
+      readonly entityName?: string | null | undefined;
+      readonly first: number | null;
+      readonly after: string | null;
+    },
+  ): Promise<Page<ProjectRecord>>;
+  mayWrite(principal: Principal, project: ProjectRecord): boolean;
   /** Creates the project or changes what is given. */
   upsert(
     principal: Principal,
@@ -24,6 +34,7 @@ export interface ProjectsService {
   ): Promise<{ project: ProjectRecord; inserted: boolean }>;
 }
 
+const MAX_PAGE = 1000;
 /** Characters that the client's own URLs and ids could not carry. */
 const BAD_NAME = /[/\\#?%:\p{Cc}]/u;
 
@@ -53,9 +64,15 @@ export function createProjectsService(context: ServiceContext): ProjectsService 
       return maySee(principal, project.entityId) || ofRun ? project : undefined;
     },
 
-    async list(principal, entityName) {
-      return listProjects(kysely, (await visibleEntity(kysely, principal, entityName)).id);
+    async page(principal, { entityName, first, after }) {
+      const entity = await visibleEntity(kysely, principal, entityName);
+      const limit = pageSize(first, MAX_PAGE);
+      const found = await listProjects(kysely, { entityId: entity.id, after, limit: limit + 1 });
+      const nodes = found.slice(0, limit);
+      return { nodes, endCursor: nodes.at(-1)?.name ?? null, hasNextPage: found.length > limit };
     },
+
+    mayWrite: (principal, project) => mayWrite(principal, project.entityId),
 
     async upsert(principal, input) {
       checkProjectName(input.name);

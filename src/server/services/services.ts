@@ -13,6 +13,7 @@ import { createItemsService, type ItemsService } from "./items.ts";
 import { createLogsService, type LogsService } from "./logs.ts";
 import { createProjectsService, type ProjectsService } from "./projects.ts";
 import { createQueuesService, type QueuesService } from "./queues.ts";
+import { createRunQueriesService, type RunQueriesService } from "./run-queries.ts";
 import { createRunsService, type RunsService } from "./runs.ts";
 import { createTeamsService, type TeamsService } from "./teams.ts";
 
@@ -54,6 +55,7 @@ export interface Services {
   readonly logs: LogsService;
   readonly agents: AgentsService;
   readonly runs: RunsService;
+  readonly runQueries: RunQueriesService;
   readonly history: HistoryService;
   readonly events: EventsService;
   readonly codeArchives: CodeArchivesService;
@@ -90,6 +92,7 @@ export function createServices(deps: ServiceDeps): Services {
     logs: createLogsService(context),
     agents: createAgentsService(context),
     runs: createRunsService(context),
+    runQueries: createRunQueriesService(context),
     history: createHistoryService(context),
     events: createEventsService(context),
     codeArchives: createCodeArchivesService(context),

@@ -23,10 +23,7 @@ export interface TeamsService {
     },
   ): Promise<{ user: UserRecord; team: EntityRecord }>;
   /** False if the user was no member. */
-  removeMember(
-    principal: Principal,
-    input: { readonly entityName: string; readonly userId: string },
-  ): Promise<boolean>;
+  removeMember(principal: Principal, input: { readonly entityName: string; readonly userId: string }): Promise<boolean>;
   /** A user of the team that no person is. It has no key until an admin makes one for it. */
   createServiceAccount(
     principal: Principal,

@@ -1,8 +1,11 @@
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
 import type { ProjectRecord } from "../../../store/records.ts";
+import type { Page } from "../../services/page.ts";
+import type { RunInList } from "../../services/run-queries.ts";
 import { builder } from "../builder.ts";
 import { globalId, requireKey } from "../ids.ts";
-import { Entity, Project, Run, RunQueue } from "../refs.ts";
+import { Entity, Project, Run, RunConnection, RunQueue, User } from "../refs.ts";
+import { PageInfo } from "./page-info.ts";
 
 Project.implement({
   fields: (t) => ({
@@ -18,6 +21,20 @@ Project.implement({
         return entity;
       },
     }),
+    createdAt: t.expose("createdAt", { type: "DateTime" }),
+    isBenchmark: t.boolean({ description: "false: no project is published for comparison.", resolve: () => false }),
+    readOnly: t.boolean({
+      nullable: true,
+      description: "Whether the caller may only read it.",
+      resolve: (project, _args, { services, viewer }) => !services.projects.mayWrite(viewer, project),
+    }),
+    user: t.field({
+      type: User,
+      nullable: true,
+      description: "Who made it; null for a project that the server made, as the one that stands for the queues.",
+      resolve: (project, _args, { services, viewer }) =>
+        project.userId === null ? null : services.accounts.userById(viewer, project.userId),
+    }),
     description: t.exposeString("description", { nullable: true }),
     access: t.exposeString("access", { nullable: true }),
     views: t.field({ type: "JSON", nullable: true, resolve: () => null }),
@@ -31,6 +48,31 @@ Project.implement({
       nullable: true,
       args: { name: t.arg.string({ required: true }) },
       resolve: (project, { name }, { services, viewer }) => services.queues.get(viewer, project.entityName, name),
+    }),
+    runs: t.field({
+      type: RunConnection,
+      nullable: true,
+      description:
+        "filters: MongoDB-like JSON; order: +created_at, -summary_metrics.loss, several with commas (docs/reference/api.md).",
+      args: {
+        filters: t.arg({ type: "JSONString" }),
+        order: t.arg.string(),
+        first: t.arg.int(),
+        after: t.arg.string(),
+      },
+      resolve: (project, { filters, order, first, after }, { services, viewer }) =>
+        services.runQueries.list(viewer, project, {
+          filters: filters ?? null,
+          order: order ?? null,
+          first: first ?? null,
+          after: after ?? null,
+        }),
+    }),
+    runCount: t.int({
+      nullable: true,
+      args: { filters: t.arg({ type: "JSONString" }) },
+      resolve: (project, { filters }, { services, viewer }) =>
+        services.runQueries.count(viewer, project, filters ?? null),
     }),
     run: t.field({
       type: Run,
@@ -57,6 +99,42 @@ const runOf = (project: ProjectRecord, name: string) => ({
   name,
 });
 
+const RunEdge = builder.objectRef<RunInList>("RunEdge").implement({
+  fields: (t) => ({ node: t.field({ type: Run, resolve: ({ run }) => run }), cursor: t.exposeString("cursor") }),
+});
+
+RunConnection.implement({
+  fields: (t) => ({
+    edges: t.field({ type: [RunEdge], resolve: (list) => list.nodes }),
+    pageInfo: t.field({ type: PageInfo, resolve: (list) => list }),
+  }),
+});
+
+const ProjectEdge = builder.objectRef<ProjectRecord>("ProjectEdge").implement({
+  fields: (t) => ({
+    node: t.field({ type: Project, resolve: (project) => project }),
+    cursor: t.exposeString("name"),
+  }),
+});
+
+const ProjectConnection = builder.objectRef<Page<ProjectRecord>>("ProjectConnection").implement({
+  fields: (t) => ({
+    edges: t.field({ type: [ProjectEdge], resolve: (page) => page.nodes }),
+    pageInfo: t.field({ type: PageInfo, resolve: (page) => page }),
+  }),
+});
+
+builder.queryField("models", (t) =>
+  t.field({
+    type: ProjectConnection,
+    nullable: true,
+    description: "The projects of an entity (without a name, the caller's own), by name.",
+    args: { entityName: t.arg.string(), first: t.arg.int(), after: t.arg.string() },
+    resolve: (_root, { entityName, first, after }, { services, viewer }) =>
+      services.projects.page(viewer, { entityName, first: first ?? null, after: after ?? null }),
+  }),
+);
+
 builder.queryFields((t) => {
   const project = (description?: string) =>
     t.field({
@@ -76,6 +154,7 @@ const UpsertModelInput = builder.inputType("UpsertModelInput", {
     name: t.string(),
     entityName: t.string(),
     description: t.string(),
+    framework: t.string({ description: "Not kept; the client's document names it." }),
     access: t.string(),
     views: t.field({ type: "JSONString" }),
     clientMutationId: t.string(),

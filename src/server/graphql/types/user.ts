@@ -128,9 +128,15 @@ const DeleteApiKeyInput = builder.inputType("DeleteApiKeyInput", {
 });
 
 function nameOfEmail(email: string | null): string {
-  const name = email?.split("@")[0]?.replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[^A-Za-z0-9]+/, "");
+  const name = email
+    ?.split("@")[0]
+    ?.replace(/[^A-Za-z0-9._-]+/g, "-")
+    .replace(/^[^A-Za-z0-9]+/, "");
   if (name) return name;
-  throw new SlipwayError("INPUT_INVALID", { values: { problem: "A user needs a name or an email address" }, where: "name" });
+  throw new SlipwayError("INPUT_INVALID", {
+    values: { problem: "A user needs a name or an email address" },
+    where: "name",
+  });
 }
 
 builder.mutationFields((t) => ({
