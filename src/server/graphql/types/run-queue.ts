@@ -25,7 +25,8 @@ RunQueue.implement({
     prioritizationMode: t.expose("prioritizationMode", { type: RunQueuePrioritizationMode, nullable: true }),
     defaultResourceConfigID: t.id({
       nullable: true,
-      resolve: ({ defaultResourceConfigId: id }) => (id === null ? null : globalId("DefaultResourceConfig", id)),
+      description: "The queue's own config has the queue's key: the client can't go on without an id.",
+      resolve: ({ id, defaultResourceConfigId }) => globalId("DefaultResourceConfig", defaultResourceConfigId ?? id),
     }),
     externalLinks: t.expose("externalLinks", { type: "JSON", nullable: true }),
     runQueueItem: t.field({
