@@ -66,6 +66,14 @@ export const SERVER_SETTINGS = z.object({
     .positive()
     .default(60)
     .describe("How long the upload addresses that createRunFiles hands out are good for."),
+  SLIPWAY_ACKNOWLEDGE_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(60)
+    .describe(
+      "How long an agent of the wandb client may hold an item that it has not acknowledged; then it goes back to the queue.",
+    ),
 });
 
 export interface ServerConfig {
@@ -93,6 +101,7 @@ export interface ServerLimits {
   readonly codeBytes: number;
   readonly fileBytes: number;
   readonly uploadUrlMinutes: number;
+  readonly acknowledgeSeconds: number;
 }
 
 /**
@@ -137,6 +146,7 @@ export function readServerConfig(
       codeBytes: settings.SLIPWAY_CODE_MAX_BYTES,
       fileBytes: settings.SLIPWAY_FILE_MAX_BYTES,
       uploadUrlMinutes: settings.SLIPWAY_UPLOAD_URL_MINUTES,
+      acknowledgeSeconds: settings.SLIPWAY_ACKNOWLEDGE_SECONDS,
     },
   };
 }

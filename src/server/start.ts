@@ -58,7 +58,10 @@ export async function startServer(config: ServerConfig, deps: ServerDeps = {}): 
       clock,
       logger,
       random: randomBytes,
-      limits: { codeArchiveBytes: config.limits.codeBytes },
+      limits: {
+        codeArchiveBytes: config.limits.codeBytes,
+        acknowledgeMs: config.limits.acknowledgeSeconds * 1000,
+      },
     });
     undo.push(() => services.close());
 

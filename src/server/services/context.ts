@@ -11,6 +11,7 @@ const MINUTE = 60_000;
 
 export const DEFAULT_LIMITS: ServiceLimits = {
   leaseMs: MINUTE,
+  acknowledgeMs: MINUTE,
   maxAttempts: 5,
   agentAliveMs: 90_000,
   plainRunSilenceMs: 15 * MINUTE,

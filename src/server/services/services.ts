@@ -31,6 +31,8 @@ export interface ServiceDeps {
 export interface ServiceLimits {
   /** How long a lease lasts from its last renewal. */
   readonly leaseMs: number;
+  /** How long a plain agent may hold what it has popped and not acknowledged. */
+  readonly acknowledgeMs: number;
   /** How many attempts an item has. */
   readonly maxAttempts: number;
   /** How long an agent may be silent and still count as alive. */

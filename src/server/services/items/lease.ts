@@ -104,7 +104,7 @@ async function withOwnKey(context: ServiceContext, tx: Tx, principal: Principal,
   return { ...item.runSpec, _wandb_api_key: key } as RunSpec;
 }
 
-/** The plain protocol's way to an item: at once or not at all, and for 60 s unless it is acknowledged. */
+/** The plain protocol's way to an item: at once or not at all, and not for long unless it is acknowledged. */
 export async function pop(
   context: ServiceContext,
   principal: Principal,
@@ -120,7 +120,7 @@ export async function pop(
       agentId: agent?.id ?? null,
       actor: `agent:${agent?.name ?? "unnamed"}`,
       plain: true,
-      leaseExpiresAt: tx.now + context.limits.leaseMs,
+      leaseExpiresAt: tx.now + context.limits.acknowledgeMs,
     });
     return item ? { item, runSpec: await withOwnKey(context, tx, principal, item) } : null;
   });
