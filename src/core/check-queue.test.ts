@@ -60,8 +60,19 @@ describe("checkQueue", () => {
     });
   });
 
-  it("knows sagemaker only", () => {
-    expect(checkQueue({ resource: "kubernetes", config: {} }).problems[0]).toMatchObject({ path: "resource" });
+  it("takes the body of another resource as it is, but for its template variables", () => {
+    const config = { resource_args: { kubernetes: { spec: { gpus: "{{gpus}}", odd_name: 1 } } } };
+    const variables = { gpus: { schema: { type: "integer", default: 1 } } };
+    expect(checkQueue({ resource: "kubernetes", config, templateVariables: variables })).toEqual({
+      config: { spec: { gpus: "{{gpus}}", odd_name: 1 } },
+      templateVariables: [{ name: "gpus", schema: variables.gpus.schema }],
+      problems: [],
+      warnings: [],
+    });
+    expect(checkQueue({ resource: "kubernetes", config }).problems).toMatchObject([{ path: "spec.gpus" }]);
+    expect(checkQueue({ resource: "kubernets", config }).problems).toMatchObject([
+      { path: "resource", hint: "Did you mean kubernetes?" },
+    ]);
   });
 
   it("throws what a server answers", () => {

@@ -3,7 +3,9 @@ import { createTrainingJobWarnings } from "./create-training-job-rules.ts";
 import { type Problem, SlipwayError } from "./errors/slipway-error.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
 import { memberPath } from "./json-path.ts";
+import { didYouMean } from "./nearest.ts";
 import { resourceBody } from "./resource-args.ts";
+import { OWN_RESOURCE, RESOURCES } from "./resources.ts";
 import {
   checkTemplateVariables,
   findTemplateVariables,
@@ -37,10 +39,15 @@ export function checkQueue(input: {
 }): CheckedQueue {
   const { definitions, problems: schemaProblems } = parseTemplateVariables(input.templateVariables);
   const body = resourceBody(input.config, input.resource);
-  if (input.resource !== "sagemaker") {
-    const hint = { hint: "Slipway's agents submit to sagemaker." };
-    const problem = { path: "resource", message: `Slipway has no resource ${JSON.stringify(input.resource)}`, ...hint };
+  if (!(RESOURCES as readonly string[]).includes(input.resource)) {
+    const hint = { hint: `Use one of ${RESOURCES.join(", ")}.`, ...didYouMean(input.resource, RESOURCES) };
+    const problem = { path: "resource", message: `There is no resource ${JSON.stringify(input.resource)}`, ...hint };
     return { config: body, templateVariables: definitions, problems: [problem], warnings: [] };
+  }
+  if (input.resource !== OWN_RESOURCE) {
+    // What the body may hold is known to the agent that serves the queue alone.
+    const problems = schemaProblems.length === 0 ? checkTemplateVariables(body, definitions) : schemaProblems;
+    return { config: body, templateVariables: definitions, problems, warnings: [] };
   }
   const config = normaliseCreateTrainingJob(body);
   const problems = [
@@ -61,7 +68,11 @@ export function requireValidQueue(input: Parameters<typeof checkQueue>[0]): Chec
   const { problems } = checked;
   if (problems.length === 0) return checked;
   if (problems[0]!.path === "resource")
-    throw new SlipwayError("RESOURCE_UNKNOWN", { values: { resource: input.resource }, where: "resource" });
+    throw new SlipwayError("RESOURCE_UNKNOWN", {
+      values: { resource: input.resource },
+      where: "resource",
+      ...(problems[0]!.hint === undefined ? {} : { hint: problems[0]!.hint }),
+    });
   const onlyVariables = problems.every((problem) => problem.path.startsWith("template_variables"));
   throw new SlipwayError(onlyVariables ? "TEMPLATE_VARIABLES_INVALID" : "RESOURCE_CONFIG_INVALID", {
     values: { count: problems.length },

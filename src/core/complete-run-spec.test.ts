@@ -68,6 +68,24 @@ describe("completeRunSpec", () => {
     });
   });
 
+  it("fills in and merges for another resource without judging its body", () => {
+    const queue = {
+      ...input.queue,
+      resource: "kubernetes",
+      config: { spec: { gpus: "{{gpus}}" }, kept: 1 },
+      templateVariables: [{ name: "gpus", schema: { type: "integer", default: 2 } }] as const,
+    };
+    const own = { spec: { tolerations: [] }, odd_name: true };
+    const spec = { ...input.spec, resource_args: { kubernetes: own } };
+    const completed = completeRunSpec({ ...input, queue, spec, templateVariableValues: {} });
+    expect(completed.spec).toMatchObject({ resource: "kubernetes", author: "ann" });
+    expect(completed.spec.resource_args).toEqual({
+      kubernetes: { spec: { gpus: 2, tolerations: [] }, kept: 1, odd_name: true },
+    });
+    const refused = { ...input, queue, spec: { ...spec, resource: "sagemaker" }, templateVariableValues: {} };
+    expect(() => completeRunSpec(refused)).toThrow(expect.objectContaining({ code: "RUN_SPEC_INVALID" }));
+  });
+
   it("lets a sweep scheduler pass as it is", () => {
     const spec = {
       ...input.spec,

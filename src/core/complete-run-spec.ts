@@ -9,6 +9,7 @@ import {
   launchEnvironment,
 } from "./launch-environment.ts";
 import { mergeJson } from "./resource-args.ts";
+import { OWN_RESOURCE } from "./resources.ts";
 import { parseRunSpec, type RunSpec, sourcesOf } from "./run-spec.ts";
 import { renderTemplate, type TemplateVariableDefinition } from "./template-variables.ts";
 
@@ -43,7 +44,7 @@ const SCHEDULER_URI = "placeholder-uri-scheduler";
 
 /**
  * What the server does with a spec at push: fills in author, run_id and resource, fills the queue's config with the item's template values, lays
- * the item's own resource_args over it (the item wins, key by key) and checks the result against the CreateTrainingJob API.
+ * the item's own resource_args over it (the item wins, key by key) and, for SageMaker, checks the result against the CreateTrainingJob API.
  * Throws RUN_SPEC_INVALID, TEMPLATE_VALUES_INVALID or RESOURCE_CONFIG_INVALID with every problem of that kind.
  */
 export function completeRunSpec(input: CompleteRunSpecInput): CompletedRunSpec {
@@ -58,27 +59,45 @@ export function completeRunSpec(input: CompleteRunSpecInput): CompletedRunSpec {
   const rendered = renderTemplate(queue.config, queue.templateVariables, input.templateVariableValues ?? {});
   refuse("TEMPLATE_VALUES_INVALID", rendered.problems);
   const own = spec.resource_args?.[resource] ?? {};
+  if (resource !== OWN_RESOURCE) {
+    const body = mergeJson(rendered.config, own);
+    refuse("RUN_SPEC_INVALID", [...resourceProblems(spec, queue.resource), ...sourceProblems(spec, {})]);
+    return {
+      spec: { ...spec, ...identity, resource_args: { ...spec.resource_args, [resource]: body } },
+      runId,
+      warnings: [],
+    };
+  }
   const body = normaliseCreateTrainingJob(
     mergeJson(normaliseCreateTrainingJob(rendered.config), normaliseCreateTrainingJob(own)),
   );
   const completed = { ...spec, ...identity, resource_args: { ...spec.resource_args, [resource]: body } };
 
-  refuse("RUN_SPEC_INVALID", [...sourceProblems(spec, queue.resource, body), ...limitProblems(completed, body, input)]);
+  refuse("RUN_SPEC_INVALID", [
+    ...resourceProblems(spec, queue.resource),
+    ...sourceProblems(spec, body),
+    ...limitProblems(completed, body, input),
+  ]);
   refuse("RESOURCE_CONFIG_INVALID", checkCreateTrainingJob(body, { mode: "item" }), "resource_args.sagemaker");
   return { spec: completed, runId, warnings: createTrainingJobWarnings(body) };
 }
 
-function sourceProblems(spec: RunSpec, queueResource: string, body: JsonObject): Problem[] {
+function resourceProblems(spec: RunSpec, queueResource: string): Problem[] {
+  if (spec.resource == null || spec.resource === queueResource) return [];
+  return [
+    {
+      path: "resource",
+      message: `The queue runs its items on ${queueResource}, not on ${spec.resource}`,
+      hint: "Leave resource out, or choose another queue.",
+    },
+  ];
+}
+
+function sourceProblems(spec: RunSpec, body: JsonObject): Problem[] {
   const problems: Problem[] = [];
   const sources = sourcesOf(spec);
   const algorithm = isObject(body.AlgorithmSpecification) ? body.AlgorithmSpecification : {};
   const fixed = algorithm.AlgorithmName !== undefined || algorithm.TrainingImage !== undefined;
-  if (spec.resource != null && spec.resource !== queueResource)
-    problems.push({
-      path: "resource",
-      message: `The queue runs its items on ${queueResource}, not on ${spec.resource}`,
-      hint: "Leave resource out, or choose another queue.",
-    });
   if (sources.length > 1)
     problems.push({
       path: sources[1] === "docker" ? "docker.docker_image" : sources[1]!,

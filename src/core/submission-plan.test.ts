@@ -218,6 +218,17 @@ describe("planSubmission", () => {
     { requiredKeys: [] },
   );
 
+  it("leaves items of other resources alone", () => {
+    const foreign = {
+      item: { id: "item1", runId: "run1", attempt: 1, queueName: "q", queueEntityName: "team" },
+      spec: { entity: "me", project: "p", resource: "kubernetes", docker: { docker_image: "a/b:1" } },
+      agent: { baseUrl: "http://127.0.0.1:8080" },
+    };
+    expect(() => planSubmission(foreign)).toThrow(
+      expect.objectContaining({ code: "RESOURCE_FOREIGN", message: expect.stringContaining("for kubernetes") }),
+    );
+  });
+
   it("makes a request that SageMaker takes of every spec that was taken at push, the same each time", () => {
     fc.assert(
       fc.property(spec, fc.integer({ min: 1, max: 20 }), fc.boolean(), (given, attempt, built) => {

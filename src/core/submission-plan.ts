@@ -3,6 +3,7 @@ import { SlipwayError } from "./errors/slipway-error.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
 import { launchEnvironment, RUN_ID_TAG } from "./launch-environment.ts";
 import { fillMacros, type MacroValues } from "./macros.ts";
+import { OWN_RESOURCE } from "./resources.ts";
 import type { CodeSource, RunSpec } from "./run-spec.ts";
 import { trainingJobName } from "./training-job-name.ts";
 
@@ -69,10 +70,12 @@ const SOME_IMAGE = `123456789012.dkr.ecr.us-east-1.amazonaws.com/some/image@sha2
 /**
  * Decides how an item becomes a training job: which image it needs and the whole CreateTrainingJob request, with the environment and the tag
  * that the wandb agent sets. Pure: the same input gives the same plan on any agent, so a job that was submitted already is found again.
- * Throws RESOURCE_CONFIG_INVALID, JOB_NOT_RESOLVED, IMAGE_FIXED_BY_QUEUE or OVERRIDE_LOCKED.
+ * Throws RESOURCE_FOREIGN, RESOURCE_CONFIG_INVALID, JOB_NOT_RESOLVED, IMAGE_FIXED_BY_QUEUE or OVERRIDE_LOCKED.
  */
 export function planSubmission(input: PlanInput): SubmissionPlan {
   const { item, spec, agent } = input;
+  if (spec.resource != null && spec.resource !== OWN_RESOURCE)
+    throw new SlipwayError("RESOURCE_FOREIGN", { values: { resource: spec.resource }, where: "resource" });
   const overrides = spec.overrides ?? {};
   if (agent.secureMode) {
     const locked = [

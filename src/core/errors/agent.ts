@@ -8,6 +8,12 @@ export const AGENT_ERRORS = {
     message: "The training job name {name} is already used by a job that is not this item's",
     hint: "Choose another TrainingJobName in the queue config (it must contain ${run_id}), or push the job again.",
   },
+  RESOURCE_FOREIGN: {
+    status: 422,
+    exit: 2,
+    message: "The item is for {resource}, and Slipway's agents submit to sagemaker alone",
+    hint: "Serve its queue with `wandb launch-agent`, or push to a queue for sagemaker.",
+  },
   TRAINING_JOB_REFUSED: {
     status: 422,
     exit: 1,

@@ -168,7 +168,7 @@ export const SERVER_ERRORS = {
     status: 422,
     exit: 2,
     message: "There is no resource {resource}",
-    hint: "Use sagemaker.",
+    hint: "Use sagemaker, or a resource of the wandb client: local-container, local-process, kubernetes, gcp-vertex.",
   },
   INPUT_INVALID: {
     status: 422,

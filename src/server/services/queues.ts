@@ -1,6 +1,7 @@
 import { requireValidQueue } from "../../core/check-queue.ts";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import type { JsonObject, JsonValue } from "../../core/json.ts";
+import { DEFAULT_RESOURCE } from "../../core/resources.ts";
 import type { Tx } from "../../store/database.ts";
 import { countItems, pendingItemIds } from "../../store/item-queries.ts";
 import {
@@ -87,6 +88,12 @@ export interface QueuesService {
   /** PENDING items are stopped (cause deleted); QUEUE_BUSY while an agent holds an item. All or none. */
   delete(principal: Principal, queueIds: readonly string[]): Promise<void>;
 }
+
+const NO_CONFIG: Pick<DefaultResourceConfigRecord, "resource" | "config" | "templateVariables"> = {
+  resource: DEFAULT_RESOURCE,
+  config: {},
+  templateVariables: [],
+};
 
 /** What the client's own URLs can carry. */
 const QUEUE_NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,127}$/u;
@@ -187,8 +194,9 @@ export function createQueuesService(context: ServiceContext): QueuesService {
       const entity = await visibleEntity(kysely, principal, input.entityName);
       requireRole(principal, entity, "ADMIN", "make queues");
       const id = input.defaultResourceConfigId ?? null;
-      const found = id === null ? undefined : await findDefaultResourceConfig(kysely, entity.id, id);
-      if (id === null || !found)
+      // The client makes a queue named default without a config when it needs one.
+      const found = id === null ? NO_CONFIG : await findDefaultResourceConfig(kysely, entity.id, id);
+      if (!found)
         throw new SlipwayError("RESOURCE_CONFIG_NOT_FOUND", {
           values: { id: id ?? "" },
           where: "defaultResourceConfigID",

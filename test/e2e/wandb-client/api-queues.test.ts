@@ -124,5 +124,35 @@ print(json.dumps({"ids": [one.id, two.id], "listed": listed, "states": states, "
         },
       });
     });
+
+    test("queues of other resources are for agents that know them; the client's own default queue has no config", async () => {
+      const agentApi =
+        release === "0.23.0"
+          ? "from wandb.sdk.internal.internal_api import Api as AgentApi"
+          : "from wandb.sdk.launch.api import LaunchApi as AgentApi";
+      const { value } = await python<Record<string, unknown>>(
+        release,
+        `
+${agentApi}
+agent_api = AgentApi()
+name = "${name}-k8s"
+api.create_run_queue(name=name, type="kubernetes", entity="admin", config={"spec": {"gpus": "{{gpus}}"}, "namespace": "ml"},
+  template_variables={"gpus": {"schema": {"type": "integer", "minimum": 1, "default": 1}}})
+api.upsert_run_queue(name=name, resource_type="kubernetes", entity="admin", resource_config={"spec": {"gpus": "{{gpus}}"}, "namespace": "jobs"},
+  template_variables={"gpus": {"schema": {"type": "integer", "minimum": 1, "default": 1}}})
+launch_add(docker_image="busybox:1", project="digits", entity="admin", queue_name=name, template_variables={"gpus": 3})
+spec = agent_api.pop_from_run_queue(name, "admin", "model-registry")["runSpec"]
+wrong = attempt(lambda: launch_add(docker_image="busybox:1", project="digits", entity="admin", queue_name=name, resource="sagemaker"))
+launch_add(docker_image="busybox:1", project="digits", entity="admin", queue_name="default")
+plain = agent_api.pop_from_run_queue("default", "admin", "model-registry")["runSpec"]
+print(json.dumps({"queue": queue(name), "spec": spec, "wrong": wrong, "plain": [plain["resource"], plain["resource_args"]]}))`,
+      );
+      expect(value).toMatchObject({
+        queue: { type: "kubernetes", config: { namespace: "jobs" } },
+        spec: { resource: "kubernetes", resource_args: { kubernetes: { spec: { gpus: 3 }, namespace: "jobs" } } },
+        wrong: expect.stringContaining("The queue runs its items on kubernetes, not on sagemaker"),
+        plain: ["local-container", { "local-container": {} }],
+      });
+    });
   });
 });
