@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import type { Clock } from "../core/clock.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { type FileStore, FileTooLarge } from "../store/files.ts";
-import type { RunRecord } from "../store/records.ts";
+import type { ItemRecord, RunRecord } from "../store/records.ts";
 import { requireRole } from "./services/authorize.ts";
 import type { Principal } from "./services/principal.ts";
 import type { Services } from "./services/services.ts";
@@ -27,6 +27,20 @@ export interface RunFiles {
       readonly baseUrl: string;
     },
   ): Promise<{ run: RunRecord; files: readonly Upload[] }>;
+  /**
+   * The files that an agent of the wandb client has kept for a failed item. It sends them to its own run (of the project
+   * model-registry, named as the agent) and names them in the failure; one that never arrived is not listed.
+   */
+  failureFiles(
+    viewer: Principal,
+    item: ItemRecord,
+  ): Promise<readonly { readonly name: string; readonly size: number }[]>;
+  /** One of them, read from its beginning. FILE_NOT_FOUND. */
+  openFailureFile(
+    viewer: Principal,
+    itemId: string,
+    name: string,
+  ): Promise<{ readonly size: number; readonly body: Readable }>;
   /** Stores a file that was sent to such an address. UPLOAD_URL_INVALID, BODY_TOO_LARGE. */
   receive(
     upload: {
@@ -40,7 +54,7 @@ export interface RunFiles {
 }
 
 export interface RunFilesDeps {
-  readonly services: Pick<Services, "runs">;
+  readonly services: Pick<Services, "runs" | "agents" | "items">;
   readonly files: FileStore;
   readonly clock: Clock;
   /** Signs addresses; the same for every server process on one data directory. */
@@ -48,6 +62,9 @@ export interface RunFilesDeps {
   readonly maxBytes: number;
   readonly urlMinutes: number;
 }
+
+/** LAUNCH_DEFAULT_PROJECT of the wandb client, where its agents have their own runs. */
+const AGENT_PROJECT = "model-registry";
 
 /** More would be an answer too large to be of use; the client sends a handful. */
 const MAX_FILES = 1000;
@@ -58,7 +75,38 @@ export function createRunFiles({ services, files, clock, secret, maxBytes, urlMi
       .update(JSON.stringify(["upload", runId, name, expires]))
       .digest("hex");
 
+  const pathOf = (runId: string, name: string) => `runs/${runId}/files/${checkedName(name).join("/")}`;
+
+  /** The agent's own run, where it has sent what it says of the item. */
+  async function agentRun(viewer: Principal, item: ItemRecord): Promise<RunRecord | undefined> {
+    const agent = item.agentId === null ? undefined : await services.agents.get(viewer, item.agentId);
+    if (!agent) return undefined;
+    return services.runs.get(viewer, { entityName: agent.entityName, projectName: AGENT_PROJECT, name: agent.name });
+  }
+
+  async function failureFiles(viewer: Principal, item: ItemRecord) {
+    const names = item.error?.filePaths ?? [];
+    const run = names.length === 0 ? undefined : await agentRun(viewer, item);
+    if (!run) return [];
+    const found = await Promise.all(
+      names.map(async (name) => {
+        const path = pathOf(run.id, name);
+        return { name, path, size: await files.size(path) };
+      }),
+    );
+    return found.flatMap(({ name, path, size }) => (size === undefined ? [] : { name, path, size }));
+  }
+
   return {
+    failureFiles,
+
+    async openFailureFile(viewer, itemId, name) {
+      const item = await services.items.get(viewer, itemId);
+      const file = item && (await failureFiles(viewer, item)).find((one) => one.name === name);
+      if (!file) throw new SlipwayError("FILE_NOT_FOUND", { values: { name, item: itemId } });
+      return { size: file.size, body: files.stream(file.path) };
+    },
+
     async createUploads(viewer, { entityName, projectName, name, files: names, baseUrl }) {
       const run = await services.runs.get(viewer, { entityName, projectName, name });
       if (!run) {
@@ -86,7 +134,7 @@ export function createRunFiles({ services, files, clock, secret, maxBytes, urlMi
       if (!genuine || until * 1000 < clock.now()) {
         throw new SlipwayError("UPLOAD_URL_INVALID", { values: { minutes: urlMinutes } });
       }
-      const path = `runs/${runId}/files/${checkedName(name).join("/")}`;
+      const path = pathOf(runId, name);
       try {
         return await files.put(path, body, { limit: maxBytes, check: () => {} });
       } catch (error) {

@@ -38,6 +38,12 @@ export const HTTP_ERRORS = {
     message: "The body is larger than {limit} bytes",
     hint: "Send less, or raise {setting} on the server.",
   },
+  FILE_NOT_FOUND: {
+    status: 404,
+    exit: 3,
+    message: "Item {item} has no file {name} that you may see",
+    hint: "The item's failureFiles lists the files that its agent has kept.",
+  },
   CODE_NOT_FOUND: {
     status: 404,
     exit: 3,

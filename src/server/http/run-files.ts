@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { Hono } from "hono";
 import { parseStreamFiles } from "../services/run-stream.ts";
 import { authenticated } from "./authenticated.ts";
@@ -20,6 +21,16 @@ export function runFileRoutes(deps: Pick<AppDeps, "services" | "runFiles" | "lim
       preempting: body.preempting === true,
     });
     return context.json({ stopped });
+  });
+
+  routes.get("/items/:item/files/:name{.+}", authenticated(deps), async (context) => {
+    const { item, name } = context.req.param();
+    const { size, body } = await runFiles.openFailureFile(context.get("viewer"), item, name);
+    return context.body(Readable.toWeb(body) as ReadableStream, 200, {
+      "content-type": "application/octet-stream",
+      "content-length": String(size),
+      "x-content-type-options": "nosniff",
+    });
   });
 
   // No API key comes with a file: the address itself is the credential.

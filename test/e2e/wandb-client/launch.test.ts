@@ -32,13 +32,14 @@ interface Item {
   readonly state: string;
   readonly associatedRunId: string | null;
   readonly error: { readonly message: string; readonly stage: string; readonly filePaths: readonly string[] } | null;
+  readonly failureFiles: readonly { readonly name: string; readonly url: string }[];
   readonly warnings: readonly string[];
   readonly timeline: readonly { readonly kind: string }[];
   readonly [field: string]: unknown;
 }
 
 const ITEM = `id runId state associatedRunId name priority author projectName runSpec warnings
-  error { message stage filePaths } timeline { kind }`;
+  error { message stage filePaths } failureFiles { name url } timeline { kind }`;
 
 describe.each(WORLDS)("launching on $database", ({ database }) => {
   let world: WandbWorld;
@@ -217,6 +218,13 @@ print(json.dumps({"item": item, "author": popped["runSpec"]["author"], "nothing"
           ...["pushed", "leased", "lease_expired", "leased", "claimed", "settled"],
         ]);
         expect(failed.error).toMatchObject({ stage: "agent", message: expect.stringContaining("127.0.0.1:9") });
+        const kept = await until("the file of the failure", async () => (await itemById(item.id)).failureFiles[0]);
+        expect(kept.name).toContain("error");
+        const answer = await fetch(kept.url, { headers: { authorization: `Bearer ${world.apiKey}` } });
+        const trace = await answer.text();
+        expect(trace).toContain("Traceback");
+        expect(trace).toContain("127.0.0.1:9");
+        expect((await fetch(kept.url)).status).toBe(401);
 
         const { launchAgents } = await world.graphql<{
           launchAgents: { id: string; name: string; queueNames: string[]; alive: boolean; agentStatus: string }[];

@@ -39,6 +39,16 @@ const TrainingJob = builder.objectRef<TrainingRecord>("TrainingJob").implement({
   }),
 });
 
+const ItemFile = builder
+  .objectRef<{ readonly name: string; readonly size: number; readonly url: string }>("ItemFile")
+  .implement({
+    fields: (t) => ({
+      name: t.exposeString("name"),
+      sizeBytes: t.expose("size", { type: "Int64" }),
+      url: t.exposeString("url"),
+    }),
+  });
+
 const RunQueueItemError = builder.objectRef<ItemErrorRecord>("RunQueueItemError").implement({
   fields: (t) => ({
     message: t.exposeString("message"),
@@ -110,6 +120,17 @@ RunQueueItem.implement({
     stopRequestedBy: t.exposeString("stopRequestedBy", { nullable: true }),
     training: t.expose("training", { type: TrainingJob, nullable: true }),
     error: t.expose("error", { type: RunQueueItemError, nullable: true }),
+    failureFiles: t.field({
+      type: [ItemFile],
+      description: "Slipway: files that the agent has kept of the failure, to be had with an API key.",
+      resolve: async (item, _args, { runFiles, viewer, baseUrl }) => {
+        const files = await runFiles.failureFiles(viewer, item);
+        return files.map(({ name, size }) => {
+          const path = name.split("/").map(encodeURIComponent).join("/");
+          return { name, size, url: `${baseUrl}/items/${encodeURIComponent(item.id)}/files/${path}` };
+        });
+      },
+    }),
     warnings: t.stringList({ resolve: (item) => [...item.warnings] }),
     retryOf: t.id({ nullable: true, resolve: (item) => itemId(item.retryOf) }),
     retriedAs: t.id({ nullable: true, resolve: (item) => itemId(item.retriedAs) }),
