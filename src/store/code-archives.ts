@@ -12,6 +12,16 @@ export async function insertCodeArchive(
     .execute();
 }
 
+/** What all of an entity take together, in bytes. */
+export async function codeArchiveBytes(db: Kysely<Tables>, entityId: string): Promise<number> {
+  const row = await db
+    .selectFrom("codeArchives")
+    .select((e) => e.fn.sum<number>("size").as("bytes"))
+    .where("entityId", "=", entityId)
+    .executeTakeFirst();
+  return Number(row?.bytes ?? 0);
+}
+
 export async function findCodeArchive(
   db: Kysely<Tables>,
   entityId: string,

@@ -36,6 +36,11 @@ export function requireKey(type: GlobalIdType, id: string, where: string): strin
   return key;
 }
 
+/** Where a list of items goes on: an edge's cursor is an id, the end of a page the key inside it. */
+export function itemCursor(after: string | null | undefined): string | null {
+  return after ? (keyOf("RunQueueItem", after) ?? after) : null;
+}
+
 /** A run's id, exactly as the wandb client builds it by itself: base64 of `Run:v1:NAME:PROJECT:ENTITY`. */
 export function runGlobalId(run: { readonly name: string; readonly project: string; readonly entity: string }): string {
   return encode(`Run:v1:${run.name}:${run.project}:${run.entity}`);

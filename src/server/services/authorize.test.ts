@@ -282,6 +282,7 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
       ],
     },
     codeArchives: {
+      bytes: ["viewer", (p) => s().codeArchives.bytes(p, "team")],
       has: ["viewer", (p) => s().codeArchives.has(p, "team", digest)],
       put: ["member", (p) => s().codeArchives.put(p, "team", digest, Readable.from(["code"]))],
       get: [

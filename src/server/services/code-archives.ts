@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
-import { findCodeArchive, insertCodeArchive } from "../../store/code-archives.ts";
+import { codeArchiveBytes, findCodeArchive, insertCodeArchive } from "../../store/code-archives.ts";
 import { FileTooLarge } from "../../store/files.ts";
 import { requireRole } from "./authorize.ts";
 import type { ServiceContext } from "./context.ts";
@@ -14,6 +14,8 @@ export interface CodeArchivesService {
   /** CODE_DIGEST_MISMATCH if the content is another's; CODE_ARCHIVE_TOO_LARGE beyond the limit. Storing it twice is fine. */
   put(principal: Principal, entityName: string, digest: string, body: Readable): Promise<{ size: number }>;
   get(principal: Principal, entityName: string, digest: string): Promise<{ size: number; body: Readable } | undefined>;
+  /** What all of an entity take together. */
+  bytes(principal: Principal, entityName: string): Promise<number>;
 }
 
 const DIGEST = /^sha256:([0-9a-f]{64})$/;
@@ -53,6 +55,10 @@ export function createCodeArchivesService(context: ServiceContext): CodeArchives
       const entity = await visibleEntity(kysely, principal, entityName);
       const found = await findCodeArchive(kysely, entity.id, digest);
       return found && { size: found.size, body: files.stream(pathOf(entity.id, hexOf(digest))) };
+    },
+
+    async bytes(principal, entityName) {
+      return codeArchiveBytes(kysely, (await visibleEntity(kysely, principal, entityName)).id);
     },
   };
 }

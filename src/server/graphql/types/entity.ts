@@ -66,8 +66,8 @@ Entity.implement({
     }),
     storageBytes: t.field({
       type: "Int64",
-      description: "What the files of its runs take, as far as it has been counted.",
-      resolve: () => 0,
+      description: "What the code archives of the entity take, in bytes.",
+      resolve: (entity, _args, { services, viewer }) => services.codeArchives.bytes(viewer, entity.name),
     }),
     organization: t.field({ type: Organization, nullable: true, resolve: () => null }),
     defaultResourceConfig: t.field({

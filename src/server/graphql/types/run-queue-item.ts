@@ -3,7 +3,7 @@ import type { ItemErrorRecord, ItemRecord, TrainingRecord } from "../../../store
 import type { ItemExplanation as Explanation } from "../../services/items.ts";
 import { builder } from "../builder.ts";
 import { ItemCause, ItemPhase, RunQueueItemState } from "../enums.ts";
-import { globalId, keyOf } from "../ids.ts";
+import { globalId, itemCursor, keyOf } from "../ids.ts";
 import { LaunchAgent, RunQueue, RunQueueItem, RunQueueItemConnection } from "../refs.ts";
 import { LogPage } from "./logs.ts";
 import { PageInfo } from "./page-info.ts";
@@ -200,7 +200,7 @@ builder.queryFields((t) => ({
       after: t.arg.string(),
     },
     resolve: async (_root, { entityName, queueName, states, first, after }, { services, viewer }) => {
-      const page = { states: states ?? null, first: first ?? null, after: after ?? null };
+      const page = { states: states ?? null, first: first ?? null, after: itemCursor(after) };
       if (!queueName) return services.items.list(viewer, { entityName, ...page });
       const queue = await services.queues.get(viewer, entityName, queueName);
       if (!queue) {

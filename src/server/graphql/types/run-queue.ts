@@ -1,7 +1,7 @@
 import type { QueueCounts, QueueRecord } from "../../../store/records.ts";
 import { builder } from "../builder.ts";
 import { RunQueueAccessType, RunQueuePrioritizationMode } from "../enums.ts";
-import { globalId, keyOf, requireKey } from "../ids.ts";
+import { globalId, itemCursor, keyOf, requireKey } from "../ids.ts";
 import { LaunchAgent, RunQueue, RunQueueItem, RunQueueItemConnection, TemplateVariable } from "../refs.ts";
 
 const RunQueueCounts = builder.objectRef<QueueCounts>("RunQueueCounts").implement({
@@ -43,7 +43,7 @@ RunQueue.implement({
       type: RunQueueItemConnection,
       args: { first: t.arg.int(), after: t.arg.string() },
       resolve: (queue, { first, after }, { services, viewer }) =>
-        services.items.list(viewer, { queueId: queue.id, first: first ?? null, after: after ?? null }),
+        services.items.list(viewer, { queueId: queue.id, first: first ?? null, after: itemCursor(after) }),
     }),
     entityName: t.exposeString("entityName", { description: "Slipway: the owner's name." }),
     resource: t.exposeString("resource", { description: "Slipway: the kind of compute, for instance sagemaker." }),
