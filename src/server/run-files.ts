@@ -35,7 +35,7 @@ export interface RunFiles {
     viewer: Principal,
     item: ItemRecord,
   ): Promise<readonly { readonly name: string; readonly size: number }[]>;
-  /** One of them, read from its beginning. FILE_NOT_FOUND. */
+  /** One of them, read from its beginning. ITEM_FILE_NOT_FOUND. */
   openFailureFile(
     viewer: Principal,
     itemId: string,
@@ -85,7 +85,8 @@ export function createRunFiles({ services, files, clock, secret, maxBytes, urlMi
   }
 
   async function failureFiles(viewer: Principal, item: ItemRecord) {
-    const names = item.error?.filePaths ?? [];
+    // Agents name what they like.
+    const names = (item.error?.filePaths ?? []).filter((name) => nameProblem(name) === undefined);
     const run = names.length === 0 ? undefined : await agentRun(viewer, item);
     if (!run) return [];
     const found = await Promise.all(
@@ -103,7 +104,7 @@ export function createRunFiles({ services, files, clock, secret, maxBytes, urlMi
     async openFailureFile(viewer, itemId, name) {
       const item = await services.items.get(viewer, itemId);
       const file = item && (await failureFiles(viewer, item)).find((one) => one.name === name);
-      if (!file) throw new SlipwayError("FILE_NOT_FOUND", { values: { name, item: itemId } });
+      if (!file) throw new SlipwayError("ITEM_FILE_NOT_FOUND", { values: { name, item: itemId } });
       return { size: file.size, body: files.stream(file.path) };
     },
 
@@ -150,13 +151,18 @@ export function createRunFiles({ services, files, clock, secret, maxBytes, urlMi
 
 /** The parts of a file's name: a relative path of ordinary names, each short enough for any file system. */
 function checkedName(name: string): readonly string[] {
-  const parts = name.split("/");
-  for (const part of parts) {
+  const problem = nameProblem(name);
+  if (problem !== undefined) throw invalid(problem);
+  return name.split("/");
+}
+
+function nameProblem(name: string): string | undefined {
+  const odd = name.split("/").some((part) => {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-    const odd = part === "" || part === "." || part === ".." || /[\u0000-\u001f\\]/.test(part);
-    if (odd || Buffer.byteLength(part) > 255 || name.length > 1024) throw invalid(`${name} can't be a file's name`);
-  }
-  return parts;
+    const bad = part === "" || part === "." || part === ".." || /[\u0000-\u001f\\]/.test(part);
+    return bad || Buffer.byteLength(part) > 255;
+  });
+  return odd || name.length > 1024 ? `${name} can't be a file's name` : undefined;
 }
 
 const invalid = (problem: string) => new SlipwayError("INPUT_INVALID", { values: { problem }, where: "files" });

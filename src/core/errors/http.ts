@@ -38,7 +38,7 @@ export const HTTP_ERRORS = {
     message: "The body is larger than {limit} bytes",
     hint: "Send less, or raise {setting} on the server.",
   },
-  FILE_NOT_FOUND: {
+  ITEM_FILE_NOT_FOUND: {
     status: 404,
     exit: 3,
     message: "Item {item} has no file {name} that you may see",

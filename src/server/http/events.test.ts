@@ -136,7 +136,7 @@ describe.each(databases)("live events on $name", ({ open }) => {
     const response = await app.request("/events?entity=admin", { key: createApiKey.key });
     const live = reader(response);
     await live.event();
-    await app.data(`mutation D($id: ID!) { deleteApiKey(input: { id: $id }) { success } }`, {
+    await app.data(`mutation D($id: String!) { deleteApiKey(input: { id: $id }) { success } }`, {
       id: createApiKey.apiKey.id,
     });
     const drained = (async () => {

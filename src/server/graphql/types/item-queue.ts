@@ -82,8 +82,8 @@ const AckRunQueueItemPayload = builder
 const FailRunQueueItemInput = builder.inputType("FailRunQueueItemInput", {
   fields: (t) => ({
     runQueueItemId: t.id({ required: true }),
-    message: t.string({ required: true }),
-    stage: t.string({ required: true }),
+    message: t.string({ description: "Older clients know none." }),
+    stage: t.string({ description: "agent, build or run; agent if absent." }),
     filePaths: t.stringList(),
     clientMutationId: t.string(),
   }),
@@ -171,9 +171,13 @@ builder.mutationFields((t) => ({
     nullable: true,
     args: { input: t.arg({ type: FailRunQueueItemInput, required: true }) },
     resolve: async (_root, { input }, { services, viewer }) => {
-      const { message, stage, filePaths } = input;
-      const itemId = itemKey(input.runQueueItemId);
-      return { success: await services.items.fail(viewer, { itemId, message, stage, filePaths: filePaths ?? null }) };
+      const told = {
+        itemId: itemKey(input.runQueueItemId),
+        message: input.message ?? "The agent has failed the item and given no reason",
+        stage: input.stage ?? "agent",
+        filePaths: input.filePaths ?? null,
+      };
+      return { success: await services.items.fail(viewer, told) };
     },
   }),
   updateRunQueueItemWarning: t.field({

@@ -55,6 +55,13 @@ const DeleteRunPayload = builder.objectRef<{ readonly clientMutationId: string |
   }),
 });
 
+const StopRunPayload = builder.objectRef<{ readonly clientMutationId: string | null }>("StopRunPayload").implement({
+  fields: (t) => ({
+    clientMutationId: t.exposeString("clientMutationId", { nullable: true }),
+    success: t.boolean({ resolve: () => true }),
+  }),
+});
+
 const RewindRunPayload = builder
   .objectRef<{ readonly run: RunRecord }>("RewindRunPayload")
   .implement({ fields: (t) => ({ rewoundRun: t.expose("run", { type: Run }) }) });
@@ -73,12 +80,12 @@ builder.mutationFields((t) => ({
     },
   }),
   stopRun: t.field({
-    type: SuccessPayload,
+    type: StopRunPayload,
     nullable: true,
     args: { input: t.arg({ type: StopRunInput, required: true }) },
     resolve: async (_root, { input }, { services, viewer }) => {
       await services.runs.stop(viewer, refOfId(input.id));
-      return { success: true };
+      return { clientMutationId: input.clientMutationId ?? null };
     },
   }),
   deleteRun: t.field({
