@@ -1,5 +1,3 @@
-import { readFile } from "node:fs/promises";
-import { text as readAll } from "node:stream/consumers";
 import colors from "picocolors";
 import {
   CreateTeamDocument,
@@ -9,6 +7,7 @@ import {
 } from "../client/generated/operations.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { nearest } from "../core/nearest.ts";
+import { type GivenKey, givenKey } from "./given-key.ts";
 import { printTable } from "./output/table.ts";
 import type { Session } from "./session.ts";
 
@@ -17,19 +16,20 @@ const ROLES = ["VIEWER", "MEMBER", "ADMIN"] as const;
 export async function createUser(
   { client }: Session,
   name: string,
-  options: { apiKey?: string; email?: string; admin?: boolean; json?: boolean },
+  options: GivenKey & { email?: string; admin?: boolean; json?: boolean },
 ): Promise<void> {
+  const apiKey = await givenKey(options);
   const { createUser } = await client.request(CreateUserDocument, {
     input: {
       name,
       admin: options.admin === true,
       ...(options.email === undefined ? {} : { email: options.email }),
-      ...(options.apiKey === undefined ? {} : { apiKey: await readKey(options.apiKey) }),
+      ...(apiKey === undefined ? {} : { apiKey }),
     },
   });
   if (options.json) return console.log(JSON.stringify({ ...createUser.user, apiKey: createUser.apiKey }));
   console.log(`${colors.green("created")} user ${name}${options.admin ? " (admin)" : ""}`);
-  if (options.apiKey === undefined) console.log(`API key (shown once): ${createUser.apiKey}`);
+  if (apiKey === undefined) console.log(`API key (shown once): ${createUser.apiKey}`);
 }
 
 export async function deleteUser({ client }: Session, name: string, json: boolean): Promise<void> {
@@ -68,11 +68,4 @@ function parseMember(text: string): { username: string; role: (typeof ROLES)[num
   const near = nearest(word, ROLES);
   const problem = `--member takes USER:ROLE with role viewer, member or admin, not "${text}"${near ? ` (did you mean ${near.toLowerCase()}?)` : ""}`;
   throw new SlipwayError("USAGE", { values: { problem }, where: "--member" });
-}
-
-/** A key on the command line stands in the shell's history; standard input and a file do not. */
-async function readKey(argument: string): Promise<string> {
-  if (argument === "-") return (await readAll(process.stdin)).trim();
-  if (argument.startsWith("@")) return (await readFile(argument.slice(1), "utf8")).trim();
-  return argument;
 }

@@ -17,6 +17,7 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
   app.use(async (context, next) => {
     const requestId = requestIdOf(context.req.header("x-request-id"));
     context.set("requestId", requestId);
+    context.set("wrongKeys", deps.wrongKeys);
     const startedAt = clock.now();
     await next();
     context.res.headers.set("x-request-id", requestId);

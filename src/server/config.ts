@@ -66,6 +66,22 @@ export const SERVER_SETTINGS = z.object({
     .positive()
     .default(60)
     .describe("How long the upload addresses that createRunFiles hands out are good for."),
+  SLIPWAY_JOB_KEY_GRACE_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(900)
+    .describe(
+      "How long the API key of a job is good after the job's item has settled, for what its code sends last; 0 ends it at once.",
+    ),
+  SLIPWAY_WRONG_KEYS_PER_MINUTE: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(60)
+    .describe(
+      "How many unknown API keys one address may present in a minute; more are answered 429 and not looked up. Keys that were good there lately are served on.",
+    ),
   SLIPWAY_ACKNOWLEDGE_SECONDS: z.coerce
     .number()
     .int()
@@ -102,6 +118,8 @@ export interface ServerLimits {
   readonly fileBytes: number;
   readonly uploadUrlMinutes: number;
   readonly acknowledgeSeconds: number;
+  readonly jobKeyGraceSeconds: number;
+  readonly wrongKeysPerMinute: number;
 }
 
 /**
@@ -147,6 +165,8 @@ export function readServerConfig(
       fileBytes: settings.SLIPWAY_FILE_MAX_BYTES,
       uploadUrlMinutes: settings.SLIPWAY_UPLOAD_URL_MINUTES,
       acknowledgeSeconds: settings.SLIPWAY_ACKNOWLEDGE_SECONDS,
+      jobKeyGraceSeconds: settings.SLIPWAY_JOB_KEY_GRACE_SECONDS,
+      wrongKeysPerMinute: settings.SLIPWAY_WRONG_KEYS_PER_MINUTE,
     },
   };
 }

@@ -14,6 +14,7 @@ import { openSqlite } from "../store/sqlite.ts";
 import { createApp } from "./app.ts";
 import { type ServerConfig, serverFiles } from "./config.ts";
 import { ensureFirstAdmin } from "./first-admin.ts";
+import { createWrongKeys } from "./http/wrong-keys.ts";
 import { createRunFiles } from "./run-files.ts";
 import { createServices } from "./services/services.ts";
 import { signingSecret } from "./signing-secret.ts";
@@ -61,6 +62,7 @@ export async function startServer(config: ServerConfig, deps: ServerDeps = {}): 
       limits: {
         codeArchiveBytes: config.limits.codeBytes,
         acknowledgeMs: config.limits.acknowledgeSeconds * 1000,
+        jobKeyGraceMs: config.limits.jobKeyGraceSeconds * 1000,
       },
     });
     undo.push(() => services.close());
@@ -68,6 +70,7 @@ export async function startServer(config: ServerConfig, deps: ServerDeps = {}): 
     const closing = new AbortController();
     const app = createApp({
       services,
+      wrongKeys: createWrongKeys(clock, config.limits.wrongKeysPerMinute),
       runFiles: createRunFiles({
         services,
         files,

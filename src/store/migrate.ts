@@ -5,6 +5,7 @@ import type { DialectParts } from "./database.ts";
 import { migration as tables } from "./migrations/0001_tables.ts";
 import { migration as runs } from "./migrations/0002_runs.ts";
 import { migration as people } from "./migrations/0006_people.ts";
+import { migration as jobKeys } from "./migrations/0009_job_keys.ts";
 import type { Tables } from "./tables.ts";
 
 /** One step of the schema, forward only. It may run beside an older server unless it is breaking. */
@@ -17,7 +18,7 @@ export interface Migration {
   readonly statements: readonly string[];
 }
 
-export const MIGRATIONS: readonly Migration[] = [tables, runs, people];
+export const MIGRATIONS: readonly Migration[] = [tables, runs, people, jobKeys];
 
 const SERIAL = {
   sqlite: "INTEGER PRIMARY KEY AUTOINCREMENT",

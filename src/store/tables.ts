@@ -32,6 +32,8 @@ export interface Tables {
     runEntityId: string | null;
     runProject: string | null;
     runName: string | null;
+    /** When the item of a job's key settled. */
+    endedAt: number | null;
   };
   projects: {
     internalId: Generated<number>;

@@ -10,7 +10,11 @@ export type AppendRunQueueItemLogsInput = {
 };
 
 export type CreateApiKeyInput = {
+  /** Any key the wandb client accepts; one is made if absent. */
+  readonly apiKey?: string | null | undefined;
+  /** What it is for. */
   readonly name: string;
+  /** Whose it is; the caller's if absent. */
   readonly username?: string | null | undefined;
 };
 
@@ -229,6 +233,11 @@ export type EntityMembersQueryVariables = Exact<{
 
 
 export type EntityMembersQuery = { readonly entity: { readonly name: string, readonly isTeam: boolean, readonly members: ReadonlyArray<{ readonly username: string, readonly role: MemberRole }> } | null };
+
+export type KeysOfUsersQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type KeysOfUsersQuery = { readonly users: { readonly edges: ReadonlyArray<{ readonly node: { readonly username: string, readonly apiKeys: { readonly edges: ReadonlyArray<{ readonly node: { readonly id: string, readonly name: string, readonly description: string | null, readonly createdAt: string, readonly lastUsedAt: string | null } }> } | null } }> } | null };
 
 export type CreateUserMutationVariables = Exact<{
   input: CreateUserInput;
@@ -746,6 +755,30 @@ export const EntityMembersDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<EntityMembersQuery, EntityMembersQueryVariables>;
+export const KeysOfUsersDocument = new TypedDocumentString(`
+    query KeysOfUsers {
+  users {
+    edges {
+      node {
+        username
+        apiKeys {
+          edges {
+            node {
+              ...ApiKeyFields
+            }
+          }
+        }
+      }
+    }
+  }
+}
+    fragment ApiKeyFields on ApiKey {
+  id
+  name
+  description
+  createdAt
+  lastUsedAt
+}`) as unknown as TypedDocumentString<KeysOfUsersQuery, KeysOfUsersQueryVariables>;
 export const CreateUserDocument = new TypedDocumentString(`
     mutation CreateUser($input: CreateUserInput!) {
   createUser(input: $input) {

@@ -8,6 +8,12 @@ export const HTTP_ERRORS = {
     message: "No valid API key came with this request",
     hint: "Send the key as the password of HTTP basic authentication (user api) or as a bearer token; `slipway login` stores one.",
   },
+  TOO_MANY_WRONG_KEYS: {
+    status: 429,
+    exit: 4,
+    message: "Too many wrong API keys came from this address; try again in {seconds} s",
+    hint: "Look for the program that goes on with an old key; SLIPWAY_WRONG_KEYS_PER_MINUTE sets the limit.",
+  },
   REQUEST_INVALID: {
     status: 400,
     exit: 2,

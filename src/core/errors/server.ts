@@ -138,7 +138,7 @@ export const SERVER_ERRORS = {
     status: 422,
     exit: 2,
     message: "This can't be an API key",
-    hint: "A key has 40 or more letters, digits, `_` or `-`; leave it out and one is made.",
+    hint: "A key has 40 or more letters, digits or `_`, before them perhaps a prefix and a dash, or is a token of three parts with dots between them; leave it out and one is made.",
   },
   API_KEY_TAKEN: {
     status: 409,

@@ -4,11 +4,13 @@ import type { ServerLimits } from "../config.ts";
 import type { RunFiles } from "../run-files.ts";
 import type { Principal } from "../services/principal.ts";
 import type { Services } from "../services/services.ts";
+import type { WrongKeys } from "./wrong-keys.ts";
 
 /** What the routes are made of. */
 export interface AppDeps {
   readonly services: Services;
   readonly runFiles: RunFiles;
+  readonly wrongKeys: WrongKeys;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: ServerLimits;
@@ -25,6 +27,7 @@ export interface AppDeps {
 export interface AppEnv {
   Variables: {
     requestId: string;
+    wrongKeys: WrongKeys;
     /** Only behind `authenticated`. */
     viewer: Principal;
     apiKey: string;

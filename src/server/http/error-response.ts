@@ -40,6 +40,7 @@ export function wireError(error: SlipwayError, requestId: string): WireError {
 export function errorResponse(error: SlipwayError, requestId: string): Response {
   const headers = new Headers({ "content-type": "application/json" });
   if (error.status === 401) headers.set("www-authenticate", 'Basic realm="Slipway", charset="UTF-8"');
+  if (error.code === "TOO_MANY_WRONG_KEYS") headers.set("retry-after", "60");
   if (error.status === 503) headers.set("retry-after", "2");
   const body = JSON.stringify({ error: { message: error.message, ...wireError(error, requestId) } });
   return new Response(body, { status: error.status, headers });

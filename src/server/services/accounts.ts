@@ -58,10 +58,10 @@ export interface AccountsService {
     },
   ): Promise<EntityRecord>;
   apiKeys(principal: Principal, userId: string): Promise<readonly ApiKeyRecord[]>;
-  /** For oneself, or as an admin for another user. */
+  /** For oneself, or as an admin for another user. `apiKey`: one that they have already. API_KEY_INVALID, API_KEY_TAKEN. */
   createApiKey(
     principal: Principal,
-    input: { readonly description: string; readonly username?: string | null },
+    input: { readonly description: string; readonly username?: string | null; readonly apiKey?: string | null },
   ): Promise<{ record: ApiKeyRecord; key: string }>;
   deleteApiKey(principal: Principal, id: string): Promise<void>;
   /** Undefined when there is none that the caller may see; without a name the caller's own. */
@@ -77,7 +77,7 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const TOUCH_MS = 60_000;
 
 export function createAccountsService(context: ServiceContext): AccountsService {
-  const { database, clock, newId, random } = context;
+  const { database, clock, newId, random, limits } = context;
   const { kysely } = database;
 
   async function makeUser(
@@ -137,7 +137,7 @@ export function createAccountsService(context: ServiceContext): AccountsService 
     },
 
     async authenticate(apiKey) {
-      const holder = await findKeyHolder(kysely, apiKey);
+      const holder = await findKeyHolder(kysely, apiKey, clock.now() - limits.jobKeyGraceMs);
       if (!holder) return undefined;
       const { keyId, userId, username, entityId, admin, run } = holder;
       const now = clock.now();
@@ -146,7 +146,7 @@ export function createAccountsService(context: ServiceContext): AccountsService 
       for (const membership of holder.memberships) roles.set(membership.entityId, membership.role);
       return {
         ...{ userId, username, entityId, entityName: username, admin, apiKeyId: keyId, roles },
-        run: run && { entityId: run.entityId, projectName: run.projectName, runName: run.runName },
+        run,
       };
     },
 
@@ -214,9 +214,15 @@ export function createAccountsService(context: ServiceContext): AccountsService 
       const username = input.username ?? principal.username;
       if (username !== principal.username) requireAdmin(principal, "make keys for others");
       const user = await userNamed(username);
-      const key = mintApiKey(random);
+      const key = input.apiKey ?? mintApiKey(random);
+      if (!API_KEY_PATTERN.test(key)) throw new SlipwayError("API_KEY_INVALID");
       const row = { id: newId(), userId: user.id, key, description: input.description, now: clock.now() };
-      return { record: await insertApiKey(kysely, row), key };
+      try {
+        return { record: await insertApiKey(kysely, row), key };
+      } catch (error) {
+        if (database.dialect.isUniqueViolation(error)) throw new SlipwayError("API_KEY_TAKEN", { cause: error });
+        throw error;
+      }
     },
 
     async deleteApiKey(principal, id) {

@@ -17,6 +17,7 @@ export const DEFAULT_LIMITS: ServiceLimits = {
   plainRunSilenceMs: 15 * MINUTE,
   plainRunStartMs: 24 * 60 * MINUTE,
   runSilenceMs: 5 * MINUTE,
+  jobKeyGraceMs: 15 * MINUTE,
   eventRetentionMs: 24 * 60 * MINUTE,
   codeArchiveBytes: 512 * 1024 * 1024,
 };

@@ -14,5 +14,11 @@ export interface Principal {
   /** Role by entity id; the user's own entity is in it as ADMIN. */
   readonly roles: ReadonlyMap<string, MemberRole>;
   /** Set for a key that was made for one job: good for that run alone. */
-  readonly run: { readonly entityId: string; readonly projectName: string; readonly runName: string } | null;
+  readonly run: {
+    readonly entityId: string;
+    readonly projectName: string;
+    readonly runName: string;
+    /** The job's item has settled: the key is good for a while yet, for what the code sends last. */
+    readonly ended?: boolean;
+  } | null;
 }

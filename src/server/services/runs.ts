@@ -124,7 +124,10 @@ export function createRunsService(context: ServiceContext): RunsService {
         });
         const run = await findRun(tx.kysely, { projectId: project.id, name: ref.name });
         if (!run) throw new Error("a run that was just made is gone");
-        await updateRun(tx.kysely, run.id, { ...valuesOf(input), ...(inserted ? {} : spokenOf(input, run, tx.now)) });
+        await updateRun(tx.kysely, run.id, {
+          ...valuesOf(input),
+          ...(inserted || principal.run?.ended ? {} : spokenOf(input, run, tx.now)),
+        });
         const made = await again(tx, run);
         tellOfRun(tx, made, made.state);
         return { run: made, inserted };
@@ -140,7 +143,8 @@ export function createRunsService(context: ServiceContext): RunsService {
         const now = await again(tx, run);
         const preempting = now.preempting || message.preempting === true;
         const ended = exitCode === null ? {} : { exitCode, state: endState(exitCode, preempting) };
-        const alive = exitCode === null && MAY_BE_ALIVE.includes(now.state) ? { state: "running" } : {};
+        const late = principal.run?.ended === true;
+        const alive = exitCode === null && !late && MAY_BE_ALIVE.includes(now.state) ? { state: "running" } : {};
         const values = { ...summary, ...alive, ...ended, preempting: preempting ? 1 : 0 };
         await updateRun(tx.kysely, run.id, { heartbeatAt: tx.now, ...values });
         if (Object.keys({ ...summary, ...alive, ...ended }).length > 0) tellOfRun(tx, run, values.state ?? now.state);

@@ -43,6 +43,8 @@ export interface ServiceLimits {
   readonly plainRunStartMs: number;
   /** A run that was not heard of for so long has crashed. The wandb client speaks every 30 seconds. */
   readonly runSilenceMs: number;
+  /** How long a job's key is good after its item has settled. */
+  readonly jobKeyGraceMs: number;
   readonly eventRetentionMs: number;
   readonly codeArchiveBytes: number;
 }

@@ -1,4 +1,5 @@
 import { findAgent, markSilentAgents } from "../../store/agents.ts";
+import { deleteEndedApiKeys } from "../../store/api-keys.ts";
 import { forgetEvents } from "../../store/events.ts";
 import { itemsWithLeaseOver, plainItemsWithRuns } from "../../store/item-queries.ts";
 import { changeItem } from "../../store/items.ts";
@@ -15,6 +16,7 @@ export async function sweepOnce(context: ServiceContext): Promise<void> {
   await concludePlainItems(context);
   await noticeSilentAgents(context);
   await endSilentRuns(context);
+  await deleteEndedApiKeys(database.kysely, clock.now() - context.limits.jobKeyGraceMs);
   await forgetEvents(database.kysely, clock.now() - context.limits.eventRetentionMs);
 }
 

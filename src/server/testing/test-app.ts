@@ -8,8 +8,9 @@ import type { Database } from "../../store/database.ts";
 import { createDirectoryFileStore } from "../../store/files.ts";
 import { createApp } from "../app.ts";
 import { readServerConfig } from "../config.ts";
+import { createWrongKeys } from "../http/wrong-keys.ts";
 import { createRunFiles } from "../run-files.ts";
-import { createServices, type Services } from "../services/services.ts";
+import { createServices, type ServiceLimits, type Services } from "../services/services.ts";
 
 export interface WireError {
   readonly message: string;
@@ -50,14 +51,25 @@ export interface TestApp {
 
 export async function createTestApp(
   database: Database,
-  options: { readonly clock?: Clock; readonly env?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly clock?: Clock;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly limits?: Partial<ServiceLimits>;
+  } = {},
 ): Promise<TestApp> {
   const directory = await mkdtemp(join(tmpdir(), "slipway-app-"));
   const clock = options.clock ?? systemClock;
   const log: string[] = [];
   const logger = pino({ level: "trace" }, { write: (line: string) => void log.push(line) });
   const files = createDirectoryFileStore(directory);
-  const services = createServices({ database, files, clock, logger, random: randomBytes });
+  const services = createServices({
+    database,
+    files,
+    clock,
+    logger,
+    random: randomBytes,
+    limits: options.limits ?? {},
+  });
   const closing = new AbortController();
   const { limits } = readServerConfig({ HOME: directory, ...options.env });
   const runFiles = createRunFiles({
@@ -71,6 +83,7 @@ export async function createTestApp(
   const app = createApp({
     services,
     runFiles,
+    wrongKeys: createWrongKeys(clock, limits.wrongKeysPerMinute),
     clock,
     logger,
     limits,

@@ -100,7 +100,11 @@ const DeleteUserInput = builder.inputType("DeleteUserInput", {
 });
 
 const CreateApiKeyInput = builder.inputType("CreateApiKeyInput", {
-  fields: (t) => ({ name: t.string({ required: true }), username: t.string() }),
+  fields: (t) => ({
+    name: t.string({ required: true, description: "What it is for." }),
+    username: t.string({ description: "Whose it is; the caller's if absent." }),
+    apiKey: t.string({ description: "Any key the wandb client accepts; one is made if absent." }),
+  }),
 });
 
 const GenerateApiKeyInput = builder.inputType("GenerateApiKeyInput", {
@@ -163,7 +167,11 @@ builder.mutationFields((t) => ({
     type: CreateApiKeyPayload,
     args: { input: t.arg({ type: CreateApiKeyInput, required: true }) },
     resolve: (_root, { input }, { services, viewer }) =>
-      services.accounts.createApiKey(viewer, { description: input.name, username: input.username ?? null }),
+      services.accounts.createApiKey(viewer, {
+        description: input.name,
+        username: input.username ?? null,
+        apiKey: input.apiKey ?? null,
+      }),
   }),
   generateApiKey: t.field({
     type: GenerateApiKeyPayload,

@@ -2,7 +2,7 @@ import type { Kysely } from "kysely";
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
 import { isSettled } from "../../../core/item-states.ts";
 import { findAgent } from "../../../store/agents.ts";
-import { deleteApiKeysOfItem } from "../../../store/api-keys.ts";
+import { endApiKeysOfItem } from "../../../store/api-keys.ts";
 import type { Tx } from "../../../store/database.ts";
 import { findItem } from "../../../store/item-queries.ts";
 import { changeItem, type ItemChange } from "../../../store/items.ts";
@@ -74,11 +74,14 @@ export function settled(
 
 const RUN_STATES = { FINISHED: "finished", FAILED: "failed", STOPPED: "killed" } as const;
 
-/** What goes with an end, in the same transaction: its run has ended too, and its job's key is no longer good. */
+/**
+ * What goes with an end, in the same transaction: its run has ended too, and its job's key is good only for what the code sends
+ * last (SLIPWAY_JOB_KEY_GRACE_SECONDS).
+ */
 export async function afterSettle(tx: Tx, item: ItemRecord): Promise<void> {
   if (!isSettled(item.state)) return;
   await endRunOfItem(tx.kysely, item.id, RUN_STATES[item.state as keyof typeof RUN_STATES]);
-  await deleteApiKeysOfItem(tx.kysely, item.id);
+  await endApiKeysOfItem(tx.kysely, item.id, tx.now);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
 import { isSettled } from "../../../core/item-states.ts";
+import { deleteApiKeysOfItem } from "../../../store/api-keys.ts";
 import type { Tx } from "../../../store/database.ts";
 import { findItem } from "../../../store/item-queries.ts";
 import { changeItem, deleteSettledItem } from "../../../store/items.ts";
@@ -75,6 +76,7 @@ export async function deleteItem(context: ServiceContext, principal: Principal, 
     if (await endPending(tx, item.id, { cause: "deleted", message: `Deleted by ${by}`, by })) return false;
     if (!(await deleteSettledItem(tx.kysely, item.id)))
       throw new SlipwayError("ITEM_IN_FLIGHT", { values: { item: item.runId }, hint: "Stop it first." });
+    await deleteApiKeysOfItem(tx.kysely, item.id);
     const data = { runId: item.runId, change: "forgotten" };
     tx.event({ entityId: item.queueEntityId, kind: "item", subject: item.id, queueId: item.queueId, data });
     return true;
