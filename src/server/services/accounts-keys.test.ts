@@ -2,6 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { databases, type TestDatabase } from "../../../test/support/databases.ts";
 import { type ControlPlane, createControlPlane, refOf } from "../testing/control-plane.ts";
 import { DEFAULT_LIMITS } from "./context.ts";
+import type { Lease } from "./items.ts";
+
+const jobKeyOf = (lease: Lease | undefined) =>
+  ((lease?.runSpec ?? {}) as { _wandb_api_key?: string })._wandb_api_key ?? "";
 
 describe.each(databases)("keys on $name", ({ open }) => {
   let store: TestDatabase;
@@ -55,7 +59,7 @@ describe.each(databases)("keys on $name", ({ open }) => {
     const agent = await plane.agent([queue]);
     await plane.push(queue);
     const [lease] = await plane.lease(agent);
-    const key = (lease?.runSpec as { _wandb_api_key: string })._wandb_api_key;
+    const key = jobKeyOf(lease);
     const ref = { entityName: "admin", projectName: "digits", name: lease?.item.runId ?? "" };
     const job = async () => {
       const principal = await services.accounts.authenticate(key);
@@ -91,7 +95,7 @@ describe.each(databases)("keys on $name", ({ open }) => {
     const leased = async () => {
       await plane.push(queue);
       const [lease] = await plane.lease(agent);
-      return { lease, key: (lease?.runSpec as { _wandb_api_key: string })._wandb_api_key };
+      return { lease, key: jobKeyOf(lease) };
     };
     const retried = await leased();
     await services.items.ack(admin, { ...refOf(retried.lease), runName: retried.lease?.item.runId ?? "" });
