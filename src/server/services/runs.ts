@@ -7,6 +7,7 @@ import type { RunRecord } from "../../store/records.ts";
 import { hasAlertSince, insertAlert, listAlerts, type RunAlertRecord } from "../../store/run-alerts.ts";
 import { deleteRun, findRun, insertRun, type RunValues, updateRun } from "../../store/runs.ts";
 import { insertTimeline } from "../../store/timeline.ts";
+import { refuseRunKey } from "./authorize.ts";
 import type { ServiceContext } from "./context.ts";
 import { visibleEntity } from "./entity-lookup.ts";
 import { concludePlain } from "./items/plain.ts";
@@ -169,6 +170,7 @@ export function createRunsService(context: ServiceContext): RunsService {
     },
 
     async remove(principal, ref) {
+      refuseRunKey(principal);
       const run = await mustFind(principal, ref);
       const item = run.itemId === null ? undefined : await findItem(kysely, run.itemId);
       if (item && !isSettled(item.state)) throw new SlipwayError("RUN_IN_FLIGHT", { values: { run: run.name } });
@@ -180,6 +182,7 @@ export function createRunsService(context: ServiceContext): RunsService {
     },
 
     async setState(principal, ref, state) {
+      refuseRunKey(principal);
       const run = await mustFind(principal, ref);
       const from = Object.hasOwn(STATE_CHANGES, state) ? STATE_CHANGES[state] : undefined;
       const item = run.itemId === null ? undefined : await findItem(kysely, run.itemId);

@@ -37,6 +37,8 @@ export interface TestApp {
   readonly adminKey: string;
   /** Everything that was logged, as JSON lines. */
   readonly log: readonly string[];
+  /** Method and path of every route. */
+  readonly routes: readonly string[];
   request(path: string, init?: RequestInit & { readonly key?: string }): Promise<Response>;
   /** The answer as it is, errors and all. */
   graphql<T>(query: string, variables?: object, key?: string): Promise<Answer<T>>;
@@ -111,6 +113,9 @@ export async function createTestApp(
     services,
     adminKey,
     log,
+    routes: [
+      ...new Set(app.routes.filter(({ method }) => method !== "ALL").map(({ method, path }) => `${method} ${path}`)),
+    ],
     request,
     graphql,
     async data<T>(query: string, variables?: object, key?: string) {
