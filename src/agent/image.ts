@@ -1,19 +1,14 @@
-import { createWriteStream } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import type { ReadableStream } from "node:stream/web";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { ecrRepositoryUri } from "../core/image-repository.ts";
-import type { CodeSource, RunSpec } from "../core/run-spec.ts";
 import type { ImageNeed, SubmissionPlan } from "../core/submission-plan.ts";
 import { type BuiltImage, createBuilder } from "../image/builders/builder.ts";
 import { readDockerCredentials } from "../image/registry-credentials.ts";
 import { ecrToken } from "../sagemaker/ecr-token.ts";
 import { createBuildLog } from "./build-log.ts";
-import { checkArchive } from "./code-digest.ts";
+import { codeArchive } from "./code-archive.ts";
 import type { HeldItem } from "./held-item.ts";
 import type { JobDeps } from "./job-deps.ts";
 import { seconds } from "./step-words.ts";
@@ -61,14 +56,14 @@ async function build(deps: JobDeps, held: HeldItem, need: ImageNeed & { kind: "b
   const workDir = await mkdtemp(join(tmpdir(), "slipway-code-"));
   const interrupt = interruption(held);
   try {
-    const archive = await download(deps, held, need.code, workDir, interrupt.signal);
+    const { archive, requirements } = await codeArchive(deps, held, need.code, workDir, interrupt.signal);
     deps.pass("code-downloaded");
     const { endpoint } = await ecrToken(ecr);
     let pushing: Promise<void> | undefined;
     const built = await imageBuilder.build({
       source: { archive },
       entryPoint: need.code.entry_point,
-      ...(need.code.requirements === undefined ? {} : { requirements: need.code.requirements }),
+      ...(requirements === undefined ? {} : { requirements }),
       base: need.base,
       platform: builder.platform ?? (need.base === "host" ? hostPlatform() : "linux/amd64"),
       ...(builder.python === undefined ? {} : { pythonVersion: builder.python }),
@@ -113,26 +108,6 @@ function imageReport(built: BuiltImage): { kind: string; message: string; detail
     message: built.cached ? `The image was built before (found in ${took})` : `Image built and pushed in ${took}`,
     detail: JSON.stringify({ image: built.imageUri, digest: built.digest, cached: built.cached }),
   };
-}
-
-async function download(
-  deps: JobDeps,
-  held: HeldItem,
-  code: CodeSource,
-  workDir: string,
-  signal: AbortSignal,
-): Promise<string> {
-  const { entity } = held.lease.runSpec as RunSpec;
-  await mkdir(workDir, { recursive: true });
-  const path = join(workDir, "code.tar.gz");
-  const body = await deps.client.code.download(entity, code.digest, signal);
-  await pipeline(
-    Readable.fromWeb(body as ReadableStream<Uint8Array>),
-    checkArchive(code.digest),
-    createWriteStream(path),
-    { signal },
-  );
-  return path;
 }
 
 /** Aborted when the build must not go on: lease lost, stop, closing. */

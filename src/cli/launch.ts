@@ -4,9 +4,10 @@ import { basename, dirname, join, resolve } from "node:path";
 import colors from "picocolors";
 import { PushDocument } from "../client/generated/operations.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
+import { looksLikeGitRemote } from "../core/git-remote.ts";
 import type { JsonObject } from "../core/json.ts";
 import { nearest } from "../core/nearest.ts";
-import type { CodeSource, RunSpec } from "../core/run-spec.ts";
+import type { CodeSource, RepoSource, RunSpec } from "../core/run-spec.ts";
 import type { LaunchOptions } from "./commands/launch.ts";
 import { followItem } from "./follow.ts";
 import { jsonArgument } from "./json-argument.ts";
@@ -63,12 +64,16 @@ async function whatToRun(
   source: string | undefined,
   options: LaunchOptions,
   entryPoint: readonly string[] | undefined,
-): Promise<Pick<RunSpec, "docker" | "code">> {
+): Promise<Pick<RunSpec, "docker" | "code" | "repo">> {
+  if (options.ref !== undefined && (source === undefined || !looksLikeGitRemote(source)))
+    throw usage("--ref names a branch, tag or commit of a git repository, and the source is none", "--ref");
   if (options.dockerImage !== undefined) {
     if (source !== undefined) throw usage("give either a source or --docker-image, not both", "--docker-image");
     return { docker: { docker_image: options.dockerImage } };
   }
-  if (source === undefined) throw usage("say what to run: a directory, a script, or -d IMAGE", "source");
+  if (source === undefined)
+    throw usage("say what to run: a directory, a script, a git repository, or -d IMAGE", "source");
+  if (looksLikeGitRemote(source)) return { repo: await pinned(source, options, entryPoint) };
   const { directory, script } = await findSource(source);
   const entry = entryPoint ?? ["python3", script ?? (await defaultScript(directory))];
   const { packDirectory } = await import("../image/pack.ts");
@@ -86,6 +91,24 @@ async function whatToRun(
     ...(options.base === undefined ? {} : { base: options.base }),
   };
   return { code };
+}
+
+/** A git repository at the commit that the branch or tag is at now: what runs does not change while it waits. */
+async function pinned(
+  remote: string,
+  options: LaunchOptions,
+  entryPoint: readonly string[] | undefined,
+): Promise<RepoSource> {
+  if (entryPoint === undefined)
+    throw usage('a git repository needs an entry point, for instance -E "python3 train.py"', "--entry-point");
+  const { findCommit } = await import("../image/git-source.ts");
+  const commit = await findCommit(remote, options.ref ?? "HEAD", { timeoutMs: 60_000 });
+  return {
+    remote,
+    commit,
+    entry_point: entryPoint,
+    ...(options.base === undefined ? {} : { base: options.base }),
+  };
 }
 
 async function findSource(source: string): Promise<{ directory: string; script?: string }> {

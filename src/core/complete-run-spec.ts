@@ -108,7 +108,7 @@ function sourceProblems(spec: RunSpec, body: JsonObject): Problem[] {
     problems.push({
       path: "docker.docker_image",
       message: wanted,
-      hint: "Give an image (-d IMAGE), a job (-j JOB) or a directory of code.",
+      hint: "Give an image (-d IMAGE), a directory of code, or a git repository and its commit (repo).",
     });
   }
   return problems;

@@ -55,6 +55,7 @@ describe("parseRunSpec", () => {
         overrides: { entry_point: "python train.py" },
         docker: { docker_image: "" },
         code: { digest: "md5:1", size: 1, entry_point: [] },
+        repo: { remote: "file:///etc", commit: "main", entry_point: ["x"] },
         resource_args: { sagemaker: [] },
       }).map((problem) => [problem.path, problem.message]),
     ).toEqual([
@@ -64,6 +65,8 @@ describe("parseRunSpec", () => {
       ["overrides.entry_point", 'overrides.entry_point must be a list of words, for instance ["python3", "train.py"]'],
       ["code.digest", "code.digest must be sha256: and 64 hexadecimal digits"],
       ["code.entry_point", "code.entry_point must name what to run"],
+      ["repo.remote", "repo.remote must be an https or ssh address, not file://"],
+      ["repo.commit", "repo.commit must be a whole commit id: 40 hexadecimal digits"],
     ]);
     expect(problemsOf({ ...fromClient, run_id: "a/b" })).toEqual([
       { path: "run_id", message: 'A run id does not contain "/"' },

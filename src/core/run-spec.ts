@@ -1,11 +1,13 @@
 import { z } from "zod";
 import { type Problem, SlipwayError } from "./errors/slipway-error.ts";
+import { COMMIT, gitRemoteProblem } from "./git-remote.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
 import { elementPath, memberPath } from "./json-path.ts";
 import { runIdProblem } from "./run-id.ts";
 
 /**
- * What to run, as the wandb client writes it, plus `code` (ours: a directory of code without a job artifact).
+ * What to run, as the wandb client writes it, plus `code` and `repo` (ours: a directory of code, or a commit of a git
+ * repository, without a job artifact).
  * The server completes it at push: author, run_id, resource, resource_args.
  */
 export interface RunSpec {
@@ -25,6 +27,7 @@ export interface RunSpec {
   readonly git?: JsonObject;
   readonly overrides?: RunSpecOverrides;
   readonly code?: CodeSource;
+  readonly repo?: RepoSource;
   /** How often the wandb agent took the item up again. */
   readonly _resume_count?: number;
 }
@@ -51,6 +54,20 @@ export interface CodeSource {
   /** Path inside the archive, if it has one: `requirements.txt`. */
   readonly requirements?: string;
   /** Base image, or `host`; the agent's builder.base where absent. */
+  readonly base?: string;
+}
+
+/** One commit of a git repository, which the agent fetches. */
+export interface RepoSource {
+  /** `https://HOST/PATH`, `ssh://USER@HOST/PATH` or `USER@HOST:PATH`, without credentials. */
+  readonly remote: string;
+  /** A whole commit id: a branch may be elsewhere tomorrow. */
+  readonly commit: string;
+  /** As in CodeSource. */
+  readonly entry_point: readonly string[];
+  /** Path inside the repository; `requirements.txt`, if there is one, where absent. */
+  readonly requirements?: string;
+  /** As in CodeSource. */
   readonly base?: string;
 }
 
@@ -105,6 +122,22 @@ const schema = z.looseObject(
         { error: "must be an object" },
       )
       .nullish(),
+    repo: z
+      .looseObject(
+        {
+          remote: text
+            .max(400, { error: "must have at most 400 characters" })
+            .refine((remote) => gitRemoteProblem(remote) === undefined, {
+              error: ({ input }) => gitRemoteProblem(String(input)) ?? "",
+            }),
+          commit: text.regex(COMMIT, { error: "must be a whole commit id: 40 hexadecimal digits" }),
+          entry_point: words.min(1, { error: "must name what to run" }),
+          requirements: filled.nullish(),
+          base: filled.nullish(),
+        },
+        { error: "must be an object" },
+      )
+      .nullish(),
     _resume_count: z.int().min(0).nullish(),
   },
   { error: "The run spec must be an object" },
@@ -149,11 +182,12 @@ export function parseRunSpec(
 }
 
 /** A spec's sources of what to run; a runnable one has exactly one, unless its queue fixes the image. */
-export function sourcesOf(spec: RunSpec): ("docker" | "job" | "code")[] {
+export function sourcesOf(spec: RunSpec): ("docker" | "job" | "code" | "repo")[] {
   return [
     ...(spec.docker?.docker_image ? (["docker"] as const) : []),
     ...(spec.job ? (["job"] as const) : []),
     ...(spec.code ? (["code"] as const) : []),
+    ...(spec.repo ? (["repo"] as const) : []),
   ];
 }
 
@@ -192,7 +226,7 @@ function problemOf(issue: z.core.$ZodIssue): Problem {
 }
 
 function withoutNulls(value: Record<string, unknown>): Record<string, unknown> {
-  const nested = new Set(["docker", "overrides", "code"]);
+  const nested = new Set(["docker", "overrides", "code", "repo"]);
   return Object.fromEntries(
     Object.entries(value)
       .filter(([key, item]) => item !== undefined && (item !== null || KEEP_NULL.has(key)))

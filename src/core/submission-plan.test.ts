@@ -168,6 +168,15 @@ describe("planSubmission", () => {
     expect(withImage(plan, "").AlgorithmSpecification).toEqual({ TrainingInputMode: "File", AlgorithmName: "xgboost" });
   });
 
+  it("builds a commit of a git repository and tells the training code which one it is", () => {
+    const repo = { remote: "https://host/a.git", commit: "0123456789".repeat(4), entry_point: ["python3", "a.py"] };
+    const plan = planSubmission(input({ docker: noImage, repo }, { agent: { builderBase: "host" } }));
+    expect(plan.image).toEqual({ kind: "build", code: repo, base: "host" });
+    const { Environment, AlgorithmSpecification } = withImage(plan, image);
+    expect(Environment).toMatchObject({ WANDB_GIT_REMOTE_URL: repo.remote, WANDB_GIT_COMMIT: repo.commit });
+    expect(AlgorithmSpecification).toMatchObject({ ContainerEntrypoint: ["python3", "a.py"], TrainingImage: image });
+  });
+
   it("uses the queue's own name, with the attempt behind it", () => {
     const named = { TrainingJobName: "${author}-${run_id}" };
     expect(planSubmission(input({}, { body: named })).trainingJobName).toBe("ann-abcd1234");

@@ -4,11 +4,11 @@ import type { JsonObject, JsonValue } from "./json.ts";
 import { launchEnvironment, RUN_ID_TAG } from "./launch-environment.ts";
 import { fillMacros, type MacroValues } from "./macros.ts";
 import { OWN_RESOURCE } from "./resources.ts";
-import type { CodeSource, RunSpec } from "./run-spec.ts";
+import type { CodeSource, RepoSource, RunSpec } from "./run-spec.ts";
 import { trainingJobName } from "./training-job-name.ts";
 
 /** What a job artifact turned out to hold, if the item names one. */
-export type ResolvedJob = { readonly image: string } | { readonly code: CodeSource };
+export type ResolvedJob = { readonly image: string } | { readonly code: CodeSource | RepoSource };
 
 export interface PlanInput {
   readonly item: {
@@ -33,7 +33,7 @@ export interface PlanInput {
 export type ImageNeed =
   /** It must exist; nothing is built. */
   | { readonly kind: "prebuilt"; readonly uri: string }
-  | { readonly kind: "build"; readonly code: CodeSource; readonly base: string | undefined }
+  | { readonly kind: "build"; readonly code: CodeSource | RepoSource; readonly base: string | undefined }
   /** An algorithm of SageMaker's own (AlgorithmName). */
   | { readonly kind: "none" };
 
@@ -157,7 +157,7 @@ export function withImage(plan: SubmissionPlan, imageUri: string): CreateTrainin
 
 function imageNeed({ spec, job, agent }: PlanInput, algorithm: JsonObject): ImageNeed {
   const own = spec.docker?.docker_image ?? (job !== undefined && "image" in job ? job.image : undefined);
-  const code = spec.code ?? (job !== undefined && "code" in job ? job.code : undefined);
+  const code = spec.code ?? spec.repo ?? (job !== undefined && "code" in job ? job.code : undefined);
   const fixed =
     typeof algorithm.TrainingImage === "string" && !algorithm.TrainingImage.includes("${image_uri}")
       ? algorithm.TrainingImage

@@ -10,6 +10,8 @@ export interface CommandResult {
 export interface CommandOptions {
   readonly cwd?: string;
   readonly signal?: AbortSignal;
+  /** Instead of this process's own environment. */
+  readonly env?: NodeJS.ProcessEnv;
   /** Called with each line of stdout as it comes. */
   readonly onLine?: (line: string) => void;
 }
@@ -27,6 +29,7 @@ export function runCommand(
     const settings = {
       maxBuffer: 64 * 1024 * 1024,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      ...(options.env === undefined ? {} : { env: options.env }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     };
     const child = execFile(program, [...args], settings, (error, stdout, stderr) => {

@@ -13,14 +13,15 @@ export interface LaunchOptions extends SessionOptions {
   priority?: string;
   resourceArgs?: string;
   base?: string;
+  ref?: string;
   follow?: boolean;
   json?: boolean;
 }
 
 export function launchCommand(): Command {
   return serverOptions(new Command("launch"))
-    .description("Push a job: a directory of code, a script, or a prebuilt image.")
-    .argument("[source]", "directory or script")
+    .description("Push a job: a directory of code, a script, a git repository, or a prebuilt image.")
+    .argument("[source]", "directory, script, or git repository (https://HOST/PATH, ssh://..., USER@HOST:PATH)")
     .option("-d, --docker-image <image>", "a prebuilt image instead of code")
     .option("-q, --queue <name>", "queue to push to", "default")
     .option("-p, --project <name>", "project of the run", "uncategorized")
@@ -37,6 +38,7 @@ export function launchCommand(): Command {
     .option("-P, --priority <level>", "critical, high, medium or low (0 to 3)")
     .option("-R, --resource-args <json|file>", "CreateTrainingJob members that replace the queue's")
     .option("--base <image>", "base image for code, or `host` (default: the agent's builder.base)")
+    .option("--ref <ref>", "branch, tag or whole commit id of the git repository (default: its default branch)")
     .option("-f, --follow", "show phases and logs until the end, and end with the job's own exit code")
     .option("--json", "print JSON")
     .action(async (source: string | undefined, options: LaunchOptions) => {

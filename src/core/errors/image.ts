@@ -80,6 +80,36 @@ export const IMAGE_ERRORS = {
     message: "The code archive holds more than {limit}",
     hint: "Leave data and models out; training data belongs in S3, in an input channel.",
   },
+  GIT_REMOTE_INVALID: {
+    status: 422,
+    exit: 2,
+    message: "The git remote {problem}",
+    hint: "Write it as https://HOST/PATH or ssh://USER@HOST/PATH, without a password or token in it.",
+  },
+  GIT_NOT_INSTALLED: {
+    status: 503,
+    exit: 4,
+    message: "There is no program git on this machine",
+    hint: "Install it (apt-get install git) on the machine of the agent, and on that of slipway launch.",
+  },
+  GIT_FETCH_FAILED: {
+    status: 502,
+    exit: 1,
+    message: "The git repository {remote} cannot be fetched: {detail}",
+    hint: "Try git ls-remote {remote} on the same machine as the same user; it must work without asking for a password.",
+  },
+  GIT_COMMIT_NOT_FOUND: {
+    status: 404,
+    exit: 3,
+    message: "The git repository {remote} has no {ref}",
+    hint: "Name a branch, a tag or a whole commit id that is pushed there.",
+  },
+  GIT_TIMED_OUT: {
+    status: 504,
+    exit: 4,
+    message: "The git repository {remote} was not fetched within {seconds} s",
+    hint: "Try again; if it goes on, look at the network of the agent's machine and the size of the repository.",
+  },
   REQUIREMENTS_NOT_FOUND: {
     status: 422,
     exit: 2,
