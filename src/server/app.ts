@@ -8,8 +8,9 @@ import { eventRoutes } from "./http/events.ts";
 import { graphqlRoutes } from "./http/graphql.ts";
 import { healthRoutes } from "./http/health.ts";
 import { runFileRoutes } from "./http/run-files.ts";
+import { transferRoutes } from "./http/transfers.ts";
 
-/** Every route of the server. Each but /healthz, /readyz and /uploads lets only requests with a valid API key pass. */
+/** Every route of the server. Each but /healthz, /readyz and /transfers lets only requests with a valid API key pass. */
 export function createApp(deps: AppDeps): Hono<AppEnv> {
   const { logger, clock } = deps;
   const app = new Hono<AppEnv>();
@@ -32,6 +33,7 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
   app.route("/", eventRoutes(deps));
   app.route("/", codeRoutes(deps));
   app.route("/", runFileRoutes(deps));
+  app.route("/", transferRoutes(deps));
 
   app.notFound((context) => {
     const error = new SlipwayError("ROUTE_NOT_FOUND", {

@@ -65,7 +65,7 @@ export const SERVER_SETTINGS = z.object({
     .int()
     .positive()
     .default(60)
-    .describe("How long the upload addresses that createRunFiles hands out are good for."),
+    .describe("How long the addresses are good that the API hands out to send and fetch files."),
   SLIPWAY_JOB_KEY_GRACE_SECONDS: z.coerce
     .number()
     .int()
@@ -175,7 +175,7 @@ export function readServerConfig(
 export const serverFiles = (dataDir: string) => ({
   credentials: join(dataDir, "credentials.json"),
   running: join(dataDir, "run", "server.json"),
-  /** Signs upload addresses. */
+  /** Signs addresses of files. */
   secret: join(dataDir, "secret.key"),
   /** Code archives, run files, logs. */
   files: join(dataDir, "files"),

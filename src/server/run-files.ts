@@ -1,12 +1,26 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Readable } from "node:stream";
 import type { Clock } from "../core/clock.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
-import { type FileStore, FileTooLarge } from "../store/files.ts";
+import type { Database } from "../store/database.ts";
+import type { FileStore, StoredFile } from "../store/files.ts";
 import type { ItemRecord, RunRecord } from "../store/records.ts";
+import {
+  closeRunFile,
+  countRunFiles,
+  deleteRunFile,
+  expectRunFiles,
+  listOpenRunFiles,
+  listRunFiles,
+  type OpenRunFile,
+  type RunFileRecord,
+  saveRunFile,
+} from "../store/run-files.ts";
+import { findRunById } from "../store/runs.ts";
 import { requireRole } from "./services/authorize.ts";
+import { type Page, pageSize } from "./services/page.ts";
 import type { Principal } from "./services/principal.ts";
 import type { Services } from "./services/services.ts";
+import type { SignedUrls } from "./signed-urls.ts";
 
 export interface Upload {
   readonly name: string;
@@ -41,25 +55,35 @@ export interface RunFiles {
     itemId: string,
     name: string,
   ): Promise<{ readonly size: number; readonly body: Readable }>;
-  /** Stores a file that was sent to such an address. UPLOAD_URL_INVALID, BODY_TOO_LARGE. */
-  receive(
-    upload: {
-      readonly runId: string;
-      readonly name: string;
-      readonly expires: string;
-      readonly signature: string;
-    },
-    body: Readable,
-  ): Promise<{ size: number }>;
+  /** A page of the files that have arrived, by name. INPUT_INVALID. The run must be one that the viewer was given. */
+  list(run: RunRecord, filter: RunFilesFilter): Promise<Page<RunFileRecord>>;
+  count(run: RunRecord): Promise<number>;
+  downloadUrl(file: RunFileRecord, baseUrl: string): Promise<string>;
+  /** An address to send the file anew; FORBIDDEN. */
+  uploadUrl(viewer: Principal, file: RunFileRecord, baseUrl: string): Promise<string>;
+  /** RUN_FILE_NOT_FOUND, FORBIDDEN. */
+  remove(viewer: Principal, file: { readonly runId: string; readonly name: string }): Promise<void>;
+  /** A file has come to an address of this server. */
+  received(path: string, stored: StoredFile): Promise<void>;
+  /** One round: names whose addresses are no longer good, and whose files have come or never will. */
+  sweep(): Promise<void>;
+}
+
+export interface RunFilesFilter {
+  readonly names?: readonly string[] | null | undefined;
+  /** With % and _ as SQL's LIKE has them. */
+  readonly pattern?: string | null | undefined;
+  readonly first?: number | null | undefined;
+  /** The name before the first. */
+  readonly after?: string | null | undefined;
 }
 
 export interface RunFilesDeps {
   readonly services: Pick<Services, "runs" | "agents" | "items">;
+  readonly database: Database;
   readonly files: FileStore;
+  readonly signedUrls: SignedUrls;
   readonly clock: Clock;
-  /** Signs addresses; the same for every server process on one data directory. */
-  readonly secret: Uint8Array;
-  readonly maxBytes: number;
   readonly urlMinutes: number;
 }
 
@@ -69,13 +93,63 @@ const AGENT_PROJECT = "model-registry";
 /** More would be an answer too large to be of use; the client sends a handful. */
 const MAX_FILES = 1000;
 
-export function createRunFiles({ services, files, clock, secret, maxBytes, urlMinutes }: RunFilesDeps): RunFiles {
-  const sign = (runId: string, name: string, expires: number) =>
-    createHmac("sha256", secret)
-      .update(JSON.stringify(["upload", runId, name, expires]))
-      .digest("hex");
+/** Names that are looked up in the file store in one round, and how many of them at once. */
+const ROUND = 1000;
+const AT_ONCE = 16;
+
+export function createRunFiles({ services, database, files, signedUrls, clock, urlMinutes }: RunFilesDeps): RunFiles {
+  const { kysely } = database;
+  /** An upload that began in time may take as long again. */
+  const openMs = 2 * urlMinutes * 60_000;
 
   const pathOf = (runId: string, name: string) => `runs/${runId}/files/${checkedName(name).join("/")}`;
+
+  /** Asks the file store, and keeps what it says; false where the file is absent. */
+  async function look({ runId, name }: OpenRunFile): Promise<void> {
+    const info = await files.info(pathOf(runId, name));
+    if (!info) return;
+    await saveRunFile(kysely, { runId, name, size: info.size, md5: info.md5 ?? null, updatedAt: info.changedAt });
+  }
+
+  /** Files that go past the server are seen when somebody asks for them. */
+  async function lookAll(open: readonly OpenRunFile[]): Promise<void> {
+    for (let i = 0; i < open.length; i += AT_ONCE) await Promise.all(open.slice(i, i + AT_ONCE).map(look));
+  }
+
+  async function refresh(run: RunRecord): Promise<void> {
+    if (files.direct) await lookAll(await listOpenRunFiles(kysely, { runId: run.id }, ROUND));
+  }
+
+  /** A key that was made for one run sees no run but its own. */
+  function requireWrite(viewer: Principal, run: RunRecord, what: string): void {
+    if (viewer.run === null) requireRole(viewer, { id: run.entityId, name: run.entityName }, "MEMBER", what);
+  }
+
+  /** The run of a file that the viewer may change. */
+  async function writable(viewer: Principal, file: { runId: string; name: string }, what: string): Promise<RunRecord> {
+    const known = await findRunById(kysely, file.runId);
+    const run =
+      known &&
+      (await services.runs.get(viewer, {
+        entityName: known.entityName,
+        projectName: known.projectName,
+        name: known.name,
+      }));
+    if (!run) throw new SlipwayError("RUN_FILE_NOT_FOUND", { values: { name: file.name } });
+    requireWrite(viewer, run, what);
+    return run;
+  }
+
+  async function openUpload(run: RunRecord, names: readonly string[], baseUrl: string): Promise<Upload[]> {
+    const paths = names.map((name) => pathOf(run.id, name));
+    await expectRunFiles(kysely, run.id, [...new Set(names)], clock.now());
+    return Promise.all(
+      names.map(async (name, i) => ({
+        name,
+        uploadUrl: await signedUrls.uploadUrl({ path: paths[i] ?? "", baseUrl }),
+      })),
+    );
+  }
 
   /** The agent's own run, where it has sent what it says of the item. */
   async function agentRun(viewer: Principal, item: ItemRecord): Promise<RunRecord | undefined> {
@@ -113,38 +187,59 @@ export function createRunFiles({ services, files, clock, secret, maxBytes, urlMi
       if (!run) {
         throw new SlipwayError("RUN_NOT_FOUND", { values: { run: name, project: projectName, entity: entityName } });
       }
-      // A key that was made for one run sees no run but its own.
-      if (viewer.run === null) {
-        requireRole(viewer, { id: run.entityId, name: run.entityName }, "MEMBER", "add files to runs");
-      }
+      requireWrite(viewer, run, "add files to runs");
       if (names.length > MAX_FILES) throw invalid(`at most ${MAX_FILES} files at once`);
-      const expires = Math.floor(clock.now() / 1000) + urlMinutes * 60;
-      const uploads = names.map((file) => {
-        const path = checkedName(file).map(encodeURIComponent).join("/");
-        const query = `expires=${expires}&signature=${sign(run.id, file, expires)}`;
-        return { name: file, uploadUrl: `${baseUrl}/uploads/${encodeURIComponent(run.id)}/${path}?${query}` };
-      });
-      return { run, files: uploads };
+      return { run, files: await openUpload(run, names, baseUrl) };
     },
 
-    async receive({ runId, name, expires, signature }, body) {
-      const until = Number(expires);
-      const expected = Buffer.from(sign(runId, name, until));
-      const given = Buffer.from(signature);
-      const genuine = given.length === expected.length && timingSafeEqual(given, expected);
-      if (!genuine || until * 1000 < clock.now()) {
-        throw new SlipwayError("UPLOAD_URL_INVALID", { values: { minutes: urlMinutes } });
+    async list(run, { names, pattern, first, after }) {
+      if (names && names.length > MAX_FILES) throw invalid(`at most ${MAX_FILES} names at once`);
+      await refresh(run);
+      const size = pageSize(first, MAX_FILES);
+      const filter = {
+        runId: run.id,
+        ...(names && names.length > 0 ? { names } : {}),
+        ...(pattern ? { pattern } : {}),
+        ...(after ? { after } : {}),
+      };
+      const found = await listRunFiles(kysely, filter, size + 1);
+      const nodes = found.slice(0, size);
+      return { nodes, endCursor: nodes.at(-1)?.name ?? null, hasNextPage: found.length > size };
+    },
+
+    async count(run) {
+      await refresh(run);
+      return countRunFiles(kysely, run.id);
+    },
+
+    downloadUrl: ({ runId, name }, baseUrl) =>
+      signedUrls.downloadUrl({ path: pathOf(runId, name), baseUrl, name: name.split("/").at(-1) ?? name }),
+
+    async uploadUrl(viewer, { runId, name }, baseUrl) {
+      const run = await writable(viewer, { runId, name }, "add files to runs");
+      const [upload] = await openUpload(run, [name], baseUrl);
+      return upload?.uploadUrl ?? "";
+    },
+
+    async remove(viewer, { runId, name }) {
+      await writable(viewer, { runId, name }, "delete files of runs");
+      // The row first: a file without a row is not seen, and its name may be used again.
+      if (!(await deleteRunFile(kysely, runId, name))) {
+        throw new SlipwayError("RUN_FILE_NOT_FOUND", { values: { name } });
       }
-      const path = pathOf(runId, name);
-      try {
-        return await files.put(path, body, { limit: maxBytes, check: () => {} });
-      } catch (error) {
-        if (!(error instanceof FileTooLarge)) throw error;
-        throw new SlipwayError("BODY_TOO_LARGE", {
-          values: { limit: maxBytes, setting: "SLIPWAY_FILE_MAX_BYTES" },
-          cause: error,
-        });
-      }
+      await files.remove(pathOf(runId, name));
+    },
+
+    async received(path, { size, md5 }) {
+      const [, runId, name] = /^runs\/([^/]+)\/files\/(.+)$/s.exec(path) ?? [];
+      if (runId === undefined || name === undefined) return;
+      await saveRunFile(kysely, { runId, name, size, md5, updatedAt: clock.now() });
+    },
+
+    async sweep() {
+      const open = await listOpenRunFiles(kysely, { askedBefore: clock.now() - openMs }, ROUND);
+      await lookAll(open);
+      for (const file of open) await closeRunFile(kysely, file);
     },
   };
 }

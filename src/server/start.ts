@@ -17,6 +17,7 @@ import { ensureFirstAdmin } from "./first-admin.ts";
 import { createWrongKeys } from "./http/wrong-keys.ts";
 import { createRunFiles } from "./run-files.ts";
 import { createServices } from "./services/services.ts";
+import { createSignedUrls } from "./signed-urls.ts";
 import { signingSecret } from "./signing-secret.ts";
 
 export interface RunningServer {
@@ -67,18 +68,18 @@ export async function startServer(config: ServerConfig, deps: ServerDeps = {}): 
     });
     undo.push(() => services.close());
 
+    const secret = signingSecret(paths.secret, randomBytes);
+    const signedUrls = createSignedUrls({ files, clock, secret, minutes: config.limits.uploadUrlMinutes });
+    const urlMinutes = config.limits.uploadUrlMinutes;
+    const runFiles = createRunFiles({ services, database, files, signedUrls, clock, urlMinutes });
+    services.alsoSweep(runFiles.sweep);
+
     const closing = new AbortController();
     const app = createApp({
       services,
       wrongKeys: createWrongKeys(clock, config.limits.wrongKeysPerMinute),
-      runFiles: createRunFiles({
-        services,
-        files,
-        clock,
-        secret: signingSecret(paths.secret, randomBytes),
-        maxBytes: config.limits.fileBytes,
-        urlMinutes: config.limits.uploadUrlMinutes,
-      }),
+      runFiles,
+      transfers: { files, signedUrls, received: runFiles.received },
       clock,
       logger,
       limits: config.limits,

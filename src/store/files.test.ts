@@ -71,3 +71,24 @@ test("no path leads out", async () => {
   await expect(files.read("../secret", 0, 1)).rejects.toThrow(/leads out/);
   await expect(files.append("a/../../x", Buffer.from("x"))).rejects.toThrow(/leads out/);
 });
+
+test("makes one file of its parts, in their order, and removes them; an absent one leaves all as it was", async () => {
+  for (const [part, text] of [
+    ["parts/a.1", "one "],
+    ["parts/a.2", "two"],
+  ] as const)
+    await files.put(part, Readable.from([text]), accept);
+  await expect(files.concatenate("whole", ["parts/a.1", "parts/a.3"])).rejects.toThrow("parts/a.3");
+  expect(await files.size("parts/a.1")).toBe(4);
+  const md5 = createHash("md5").update("one two").digest("base64");
+  expect(await files.concatenate("whole", ["parts/a.1", "parts/a.2"])).toMatchObject({ size: 7, md5 });
+  expect((await files.read("whole", 0, 7)).toString()).toBe("one two");
+  expect(await files.size("parts/a.1")).toBeUndefined();
+});
+
+test("streams a range", async () => {
+  await files.put("r", Readable.from(["0123456789"]), accept);
+  const chunks: Buffer[] = [];
+  for await (const chunk of files.stream("r", { start: 3, end: 5 })) chunks.push(chunk);
+  expect(Buffer.concat(chunks).toString()).toBe("345");
+});

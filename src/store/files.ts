@@ -1,8 +1,46 @@
 import { createHash, randomUUID } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, type Stats } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, normalize, sep } from "node:path";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
+
+export interface StoredFile {
+  /** Hexadecimal. */
+  readonly sha256: string;
+  /** base64. */
+  readonly md5: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+export interface FileInfo {
+  /** Bytes. */
+  readonly size: number;
+  /** base64, where the store knows it without reading the file. */
+  readonly md5: string | undefined;
+  /** Milliseconds. */
+  readonly changedAt: number;
+}
+
+/** Addresses that carry their own credential and lead past the server. Times in seconds. */
+export interface DirectAccess {
+  uploadUrl(path: string, options: { readonly expiresInS: number }): Promise<string>;
+  /** `name`: as what a browser saves it. */
+  downloadUrl(path: string, options: { readonly expiresInS: number; readonly name: string }): Promise<string>;
+  /** For a file in parts; each but the last has at least 5 MiB. */
+  beginParts(path: string): Promise<{ readonly uploadId: string }>;
+  partUrl(
+    path: string,
+    options: { readonly uploadId: string; readonly partNumber: number; readonly expiresInS: number },
+  ): Promise<string>;
+  /** Makes the file of its parts. Parts as the uploads were answered (`etag`). */
+  completeParts(
+    path: string,
+    uploadId: string,
+    parts: readonly { readonly partNumber: number; readonly etag: string }[],
+  ): Promise<void>;
+  abortParts(path: string, uploadId: string): Promise<void>;
+}
 
 /** Where files are kept that are too large for rows. Paths are relative, with `/`. */
 export interface FileStore {
@@ -12,16 +50,23 @@ export interface FileStore {
   read(path: string, offset: number, length: number): Promise<Buffer>;
   /**
    * Streams into a file that appears whole, or not at all, and is on disk when this resolves.
-   * `check` sees the digest (hex sha256) and size before the file appears; what it throws cancels.
+   * `check` sees the digests (hex sha256, base64 md5) and size before the file appears; what it throws cancels.
    * Rejects with FileTooLarge beyond `limit` bytes.
    */
   put(
     path: string,
     body: Readable,
-    options: { readonly limit: number; check(sha256: string, size: number): void },
-  ): Promise<{ sha256: string; size: number }>;
+    options: { readonly limit: number; check(sha256: string, size: number, md5: string): void },
+  ): Promise<StoredFile>;
+  /** One file of several, in their order, which are then removed: it appears whole, or not at all. */
+  concatenate(path: string, parts: readonly string[]): Promise<StoredFile>;
   size(path: string): Promise<number | undefined>;
-  stream(path: string): Readable;
+  /** What is known of a file without reading it; undefined if it is absent. */
+  info(path: string): Promise<FileInfo | undefined>;
+  /** From byte `start` to byte `end`, both included; the whole file without them. */
+  stream(path: string, range?: { readonly start: number; readonly end: number }): Readable;
+  /** Addresses that lead straight to the files, where the store can make them; else the server passes the bytes on. */
+  readonly direct: DirectAccess | undefined;
   /** Removes a file or a directory with all in it; absent is fine. */
   remove(path: string): Promise<void>;
   close(): Promise<void>;
@@ -85,6 +130,32 @@ export function createDirectoryFileStore(root: string): FileStore {
     if (file) await file.then((opened) => opened.handle.close()).catch(() => {});
   }
 
+  const put: FileStore["put"] = async (path, body, { limit, check }) => {
+    const file = inside(root, path);
+    await makeDirectory(dirname(file));
+    const temporary = `${file}.${randomUUID()}.part`;
+    const handle = await open(temporary, "wx");
+    try {
+      const tally = digests();
+      for await (const chunk of body) {
+        const bytes: Buffer = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
+        if (tally.add(bytes) > limit) throw new FileTooLarge(`${path} is larger than ${limit} bytes`);
+        await handle.appendFile(bytes);
+      }
+      const stored = tally.end();
+      check(stored.sha256, stored.size, stored.md5);
+      await handle.sync();
+      await rename(temporary, file);
+      await syncDirectory(dirname(file));
+      return stored;
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    } finally {
+      await handle.close();
+    }
+  };
+
   return {
     append: (path, bytes) =>
       inTurn(path, async () => {
@@ -114,45 +185,30 @@ export function createDirectoryFileStore(root: string): FileStore {
       }
     },
 
-    async put(path, body, { limit, check }) {
-      const file = inside(root, path);
-      await makeDirectory(dirname(file));
-      const temporary = `${file}.${randomUUID()}.part`;
-      const handle = await open(temporary, "wx");
-      try {
-        const hash = createHash("sha256");
-        let size = 0;
-        for await (const chunk of body) {
-          const bytes: Buffer = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
-          size += bytes.byteLength;
-          if (size > limit) throw new FileTooLarge(`${path} is larger than ${limit} bytes`);
-          hash.update(bytes);
-          await handle.appendFile(bytes);
-        }
-        const sha256 = hash.digest("hex");
-        check(sha256, size);
-        await handle.sync();
-        await rename(temporary, file);
-        await syncDirectory(dirname(file));
-        return { sha256, size };
-      } catch (error) {
-        await rm(temporary, { force: true });
-        throw error;
-      } finally {
-        await handle.close();
-      }
+    direct: undefined,
+
+    put,
+
+    async concatenate(path, parts) {
+      const present = await Promise.all(parts.map((part) => fileSize(inside(root, part))));
+      const missing = present.indexOf(undefined);
+      if (missing >= 0) throw new Error(`part ${parts[missing]} of ${path} is absent`);
+      const stored = await put(path, Readable.from(each(parts.map((part) => inside(root, part)))), {
+        limit: Number.POSITIVE_INFINITY,
+        check: () => {},
+      });
+      for (const part of parts) await rm(inside(root, part), { force: true });
+      return stored;
     },
 
-    async size(path) {
-      try {
-        return (await stat(inside(root, path))).size;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-        throw error;
-      }
+    size: (path) => fileSize(inside(root, path)),
+
+    async info(path) {
+      const found = await statOf(inside(root, path));
+      return found && { size: found.size, md5: undefined, changedAt: Math.floor(found.mtimeMs) };
     },
 
-    stream: (path) => createReadStream(inside(root, path)),
+    stream: (path, range) => createReadStream(inside(root, path), range),
 
     async remove(path) {
       for (const other of [...open_.keys()]) {
@@ -166,6 +222,38 @@ export function createDirectoryFileStore(root: string): FileStore {
     },
   };
 }
+
+/** Counts what goes through and digests it. */
+export function digests(): { add(bytes: Uint8Array): number; end(): StoredFile } {
+  const sha256 = createHash("sha256");
+  const md5 = createHash("md5");
+  let size = 0;
+  return {
+    add(bytes) {
+      sha256.update(bytes);
+      md5.update(bytes);
+      size += bytes.byteLength;
+      return size;
+    },
+    end: () => ({ sha256: sha256.digest("hex"), md5: md5.digest("base64"), size }),
+  };
+}
+
+async function* each(files: readonly string[]): AsyncGenerator<Buffer> {
+  for (const file of files) yield* createReadStream(file) as AsyncIterable<Buffer>;
+}
+
+async function statOf(file: string): Promise<Stats | undefined> {
+  try {
+    return await stat(file);
+  } catch (error) {
+    // ENOTDIR: a name below that of a file.
+    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
+  }
+}
+
+const fileSize = async (file: string) => (await statOf(file))?.size;
 
 function inside(root: string, path: string): string {
   const file = normalize(join(root, path));

@@ -4,6 +4,7 @@ import { SlipwayError } from "../core/errors/slipway-error.ts";
 import type { DialectParts } from "./database.ts";
 import { migration as tables } from "./migrations/0001_tables.ts";
 import { migration as runs } from "./migrations/0002_runs.ts";
+import { migration as files } from "./migrations/0003_files.ts";
 import { migration as people } from "./migrations/0006_people.ts";
 import { migration as jobKeys } from "./migrations/0009_job_keys.ts";
 import type { Tables } from "./tables.ts";
@@ -18,7 +19,7 @@ export interface Migration {
   readonly statements: readonly string[];
 }
 
-export const MIGRATIONS: readonly Migration[] = [tables, runs, people, jobKeys];
+export const MIGRATIONS: readonly Migration[] = [tables, runs, files, people, jobKeys];
 
 const SERIAL = {
   sqlite: "INTEGER PRIMARY KEY AUTOINCREMENT",

@@ -159,6 +159,17 @@ export interface Tables {
     byteOffset: number;
     byteLength: number;
   };
+  runFiles: {
+    runId: string;
+    name: string;
+    /** NULL until the file has arrived. */
+    size: number | null;
+    md5: string | null;
+    askedAt: number;
+    /** 0 while an address to send it to may still be good. */
+    final: number;
+    updatedAt: number;
+  };
   runAlerts: { id: string; runId: string; at: number; title: string; text: string; severity: string };
   events: {
     seq: Generated<number>;

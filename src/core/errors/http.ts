@@ -65,8 +65,8 @@ export const HTTP_ERRORS = {
   UPLOAD_URL_INVALID: {
     status: 403,
     exit: 3,
-    message: "This upload address is not valid, or no longer",
-    hint: "Ask for a new one (createRunFiles); an address is good for {minutes} minutes.",
+    message: "This address of a file is not valid, or no longer",
+    hint: "Ask the API for a new one; an address is good for {minutes} minutes.",
   },
   SERVER_CONFIG_INVALID: {
     status: 422,

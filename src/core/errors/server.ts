@@ -80,6 +80,12 @@ export const SERVER_ERRORS = {
     message: "There is no run {run} in {project} of {entity}",
     hint: "Correct the name of the run.",
   },
+  RUN_FILE_NOT_FOUND: {
+    status: 404,
+    exit: 3,
+    message: "There is no file {name} of that run",
+    hint: "List the run's files; it may have been deleted already.",
+  },
   RUN_GONE: {
     status: 404,
     exit: 3,

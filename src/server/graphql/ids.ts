@@ -8,6 +8,7 @@ export type GlobalIdType =
   | "LaunchAgent"
   | "Project"
   | "ProjectInternalId"
+  | "RunFile"
   | "RunQueue"
   | "RunQueueItem"
   | "User";

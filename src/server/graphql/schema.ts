@@ -12,6 +12,7 @@ import "./types/resource-config.ts";
 import "./types/run-queue-item.ts";
 import "./types/run-queue.ts";
 import "./types/run.ts";
+import "./types/run-file.ts";
 import "./types/run-control.ts";
 import "./types/run-history.ts";
 import "./types/server-info.ts";

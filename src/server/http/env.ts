@@ -1,15 +1,24 @@
 import type { Logger } from "pino";
 import type { Clock } from "../../core/clock.ts";
+import type { FileStore, StoredFile } from "../../store/files.ts";
 import type { ServerLimits } from "../config.ts";
 import type { RunFiles } from "../run-files.ts";
 import type { Principal } from "../services/principal.ts";
 import type { Services } from "../services/services.ts";
+import type { SignedUrls } from "../signed-urls.ts";
 import type { WrongKeys } from "./wrong-keys.ts";
 
 /** What the routes are made of. */
 export interface AppDeps {
   readonly services: Services;
   readonly runFiles: RunFiles;
+  /** What moves files to and from signed addresses. */
+  readonly transfers: {
+    readonly files: FileStore;
+    readonly signedUrls: SignedUrls;
+    /** Told of each file that has come. */
+    received(path: string, stored: StoredFile): Promise<void>;
+  };
   readonly wrongKeys: WrongKeys;
   readonly clock: Clock;
   readonly logger: Logger;

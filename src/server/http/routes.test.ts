@@ -88,6 +88,43 @@ describe.each(databases)("the other endpoints on $name", ({ open }) => {
     expect((await app.request(pathname + later, { method: "PUT", body: "x" })).status).toBe(403);
     expect((await app.request(pathname + search, { method: "PUT", body: "x".repeat(5001) })).status).toBe(413);
 
+    const listed = await app.data<{
+      project: { run: { fileCount: number; files: { edges: { node: Record<string, string> }[] } } };
+    }>(
+      `{ project(name: "digits", entityName: "admin") { run(name: "w3k9f2") { fileCount files { edges { node {
+         id name sizeBytes md5 mimetype updatedAt directUrl url } } pageInfo { hasNextPage } } } } }`,
+    );
+    const { run: listing } = listed.project;
+    expect(listing.fileCount).toBe(1);
+    const file = listing.files.edges[0]!.node;
+    const md5 = createHash("md5").update("a traceback").digest("base64");
+    expect(file).toMatchObject({ name, sizeBytes: 11, md5, mimetype: "text/plain" });
+    const fetched = new URL(file.directUrl!);
+    const address = fetched.pathname + fetched.search;
+    expect(await (await app.request(address)).text()).toBe("a traceback");
+    const part = await app.request(address, { headers: { range: "bytes=2-4" } });
+    expect([part.status, part.headers.get("content-range"), await part.text()]).toEqual([206, "bytes 2-4/11", "tra"]);
+    const end = await app.request(address, { headers: { range: "bytes=-4" } });
+    expect(await end.text()).toBe("back");
+    expect((await app.request(address, { headers: { range: "bytes=11-" } })).status).toBe(416);
+    const head = await app.request(address, { method: "HEAD" });
+    expect([head.status, head.headers.get("content-length")]).toEqual([200, "11"]);
+    // An address to fetch a file is none to send it, and the other way round.
+    expect((await app.request(address, { method: "PUT", body: "x" })).status).toBe(403);
+    expect((await app.request(pathname + search)).status).toBe(403);
+
+    const eve = await app.user("eve");
+    const remove = (key: string) =>
+      app.graphql(
+        `mutation Remove($files: [ID!]!) { deleteFiles(input: { files: $files }) { success } }`,
+        { files: [file.id] },
+        key,
+      );
+    expect((await remove(eve)).errors?.[0]?.extensions.code).toBe("RUN_FILE_NOT_FOUND");
+    expect((await remove(app.adminKey)).errors).toBeUndefined();
+    expect((await remove(app.adminKey)).errors?.[0]?.extensions.code).toBe("RUN_FILE_NOT_FOUND");
+    expect((await app.request(address)).status).toBe(404);
+
     for (const bad of ["../x", "/etc/passwd", "a//b", "."]) {
       const { errors } = await app.graphql(
         `mutation Files($files: [String!]!) { createRunFiles(input: { entityName: "admin", projectName: "digits", runName: "w3k9f2", files: $files }) { runID } }`,

@@ -2,10 +2,10 @@ import { Readable } from "node:stream";
 import { Hono } from "hono";
 import { parseStreamFiles } from "../services/run-stream.ts";
 import { authenticated } from "./authenticated.ts";
-import { bodyObject, bodyStream, refuseLongBody } from "./body.ts";
+import { bodyObject } from "./body.ts";
 import type { AppDeps, AppEnv } from "./env.ts";
 
-/** What running code sends beside GraphQL: its file stream, and its files to the addresses that createRunFiles gave. */
+/** What running code sends beside GraphQL: its file stream; and the files of an item that failed. */
 export function runFileRoutes(deps: Pick<AppDeps, "services" | "runFiles" | "limits">): Hono<AppEnv> {
   const { services, runFiles, limits } = deps;
   const routes = new Hono<AppEnv>();
@@ -33,14 +33,6 @@ export function runFileRoutes(deps: Pick<AppDeps, "services" | "runFiles" | "lim
     });
   });
 
-  // No API key comes with a file: the address itself is the credential.
-  routes.put("/uploads/:run/:name{.+}", async (context) => {
-    const { run, name } = context.req.param();
-    refuseLongBody(context, { bytes: limits.fileBytes, setting: "SLIPWAY_FILE_MAX_BYTES" });
-    const { expires = "", signature = "" } = context.req.query();
-    const { size } = await runFiles.receive({ runId: run, name, expires, signature }, bodyStream(context));
-    return context.json({ size });
-  });
   return routes;
 }
 

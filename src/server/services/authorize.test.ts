@@ -104,7 +104,9 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
   };
   const errorOf = (item: ItemRecord) => ({ itemId: item.id, message: "m", stage: "run", filePaths: [] });
   const s = () => plane.services;
-  const table: { [N in Exclude<keyof Services, "sweep" | "startSweeps" | "close">]: Record<string, Row | "open"> } = {
+  const table: {
+    [N in Exclude<keyof Services, "sweep" | "alsoSweep" | "startSweeps" | "close">]: Record<string, Row | "open">;
+  } = {
     accounts: {
       ensureFirstAdmin: "open",
       authenticate: "open",

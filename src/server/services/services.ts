@@ -65,6 +65,8 @@ export interface Services {
   readonly codeArchives: CodeArchivesService;
   /** One round of everything that goes by time: leases, silent agents, plain agents' items, retention. */
   sweep(): Promise<void>;
+  /** Does this too in each round, after the rest. */
+  alsoSweep(work: () => Promise<void>): void;
   /** Starts sweeping once a second on the clock; stop by close(). */
   startSweeps(): void;
   close(): Promise<void>;
@@ -77,12 +79,18 @@ export function createServices(deps: ServiceDeps): Services {
   const context = createServiceContext(deps);
   const { clock, logger } = context;
   const closed = new AbortController();
+  const others: (() => Promise<void>)[] = [];
   let sweeping: Promise<void> | undefined;
+
+  async function sweep(): Promise<void> {
+    await sweepOnce(context);
+    for (const work of others) await work();
+  }
 
   async function sweepUntilClosed(): Promise<void> {
     while (!closed.signal.aborted) {
       // A database that is away for a while must not end the sweeping for good.
-      await sweepOnce(context).catch((error: unknown) => logger.error({ err: error }, "a sweep failed"));
+      await sweep().catch((error: unknown) => logger.error({ err: error }, "a sweep failed"));
       await clock.sleep(SWEEP_EVERY_MS, closed.signal).catch(() => {});
     }
   }
@@ -100,7 +108,8 @@ export function createServices(deps: ServiceDeps): Services {
     history: createHistoryService(context),
     events: createEventsService(context),
     codeArchives: createCodeArchivesService(context),
-    sweep: () => sweepOnce(context),
+    sweep,
+    alsoSweep: (work) => void others.push(work),
     startSweeps() {
       sweeping ??= sweepUntilClosed();
     },

@@ -11,6 +11,7 @@ import { readServerConfig } from "../config.ts";
 import { createWrongKeys } from "../http/wrong-keys.ts";
 import { createRunFiles } from "../run-files.ts";
 import { createServices, type ServiceLimits, type Services } from "../services/services.ts";
+import { createSignedUrls } from "../signed-urls.ts";
 
 export interface WireError {
   readonly message: string;
@@ -74,17 +75,14 @@ export async function createTestApp(
   });
   const closing = new AbortController();
   const { limits } = readServerConfig({ HOME: directory, ...options.env });
-  const runFiles = createRunFiles({
-    services,
-    files,
-    clock,
-    secret: randomBytes(32),
-    maxBytes: limits.fileBytes,
-    urlMinutes: limits.uploadUrlMinutes,
-  });
+  const urlMinutes = limits.uploadUrlMinutes;
+  const signedUrls = createSignedUrls({ files, clock, secret: randomBytes(32), minutes: urlMinutes });
+  const runFiles = createRunFiles({ services, database, files, signedUrls, clock, urlMinutes });
+  services.alsoSweep(runFiles.sweep);
   const app = createApp({
     services,
     runFiles,
+    transfers: { files, signedUrls, received: runFiles.received },
     wrongKeys: createWrongKeys(clock, limits.wrongKeysPerMinute),
     clock,
     logger,
