@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { databases, type TestDatabase } from "../../../../test/support/databases.ts";
 import { type ControlPlane, createControlPlane, refOf } from "../../testing/control-plane.ts";
+import { DEFAULT_LIMITS } from "../context.ts";
 
 describe.each(databases)("stops and ends on $name", ({ open }) => {
   let store: TestDatabase;
@@ -229,6 +230,9 @@ describe.each(databases)("stops and ends on $name", ({ open }) => {
       code: "KEY_SCOPE",
     });
     await services.items.settle(admin, { lease: refOf(lease), state: "FAILED", cause: "build" });
+    // For what the code sends last.
+    expect(await services.accounts.authenticate(key)).toBeDefined();
+    plane.clock.advance(DEFAULT_LIMITS.jobKeyGraceMs);
     expect(await services.accounts.authenticate(key)).toBeUndefined();
   });
 
