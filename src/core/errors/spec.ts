@@ -30,7 +30,7 @@ export const SPEC_ERRORS = {
     status: 422,
     exit: 2,
     message: "The item names the job {job}, but neither its image nor its code is known",
-    hint: "Push the job's image (-d IMAGE) or its code (a directory) instead.",
+    hint: "Push the job's image (-d IMAGE), its code (a directory) or its git repository instead.",
   },
   OVERRIDE_LOCKED: {
     status: 403,

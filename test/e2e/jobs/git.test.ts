@@ -1,4 +1,4 @@
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -24,6 +24,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await up?.end();
   await host?.close();
+  await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
 });
 
 function launch(...args: string[]): Promise<Finished> {

@@ -1,0 +1,113 @@
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { pythonPeers, WANDB_RELEASES } from "../../support/python-peers.ts";
+import type { Started } from "../../support/slipway.ts";
+import { pushTrainingImage } from "../../support/training-image.ts";
+import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
+
+/** What an item changes of a job reaches its training code through the client's own `launch.manage_config_file` and `wandb.init`. */
+
+// The image's own directory is not to be written to, and manage_config_file writes the files that it manages.
+const TRAIN = `
+import json, os, shutil, tempfile
+import wandb
+from wandb.sdk import launch
+work = tempfile.mkdtemp()
+shutil.copytree("settings", os.path.join(work, "settings"))
+os.chdir(work)
+launch.manage_config_file("settings/model.json")
+launch.manage_config_file("settings/data.yaml")
+launch.manage_wandb_config(include=["lr"])
+with wandb.init(config={"lr": 1, "kept": 2}) as run:
+    run.summary["model"] = open("settings/model.json").read()
+    run.summary["data"] = open("settings/data.yaml").read()
+`;
+
+const LONG = "ünïcode ".repeat(200);
+const FILES = {
+  "settings/model.json": { layers: { width: 64 }, note: LONG },
+  "settings/data.yaml": { rows: [1, 2, 3] },
+};
+
+describe.each(WORLDS)("jobs on $database", ({ database }) => {
+  let world: WandbWorld;
+  let image: string;
+  let agent: Started;
+
+  beforeAll(async () => {
+    world = await startWandbWorld({ database, localAws: true });
+    const { aws } = world;
+    if (!aws) throw new Error("there is no local AWS");
+    const { endpointUrl: endpoint, region, accessKeyId, secretAccessKey } = aws;
+    const client = { endpoint, region, credentials: { accessKeyId, secretAccessKey } };
+    image = await pushTrainingImage({ client, environment: aws }, "jobs", {
+      "train.py": TRAIN,
+      "settings/model.json": JSON.stringify({ layers: { width: 1, depth: 3 }, note: "" }),
+      "settings/data.yaml": "rows: []\nshuffle: true\n",
+    });
+    await world.graphql(`mutation Q($input: UpsertRunQueueInput!) { upsertRunQueue(input: $input) { success } }`, {
+      input: {
+        entityName: "admin",
+        projectName: "model-registry",
+        queueName: "jobs",
+        resourceType: "sagemaker",
+        resourceConfig: JSON.stringify({
+          RoleArn: aws.roleArn,
+          OutputDataConfig: { S3OutputPath: `s3://${aws.bucket}/output` },
+          ResourceConfig: { InstanceType: "ml.m5.large", InstanceCount: 1, VolumeSizeInGB: 1 },
+          StoppingCondition: { MaxRuntimeInSeconds: 600 },
+          Environment: { HOME: "/tmp", WANDB_DIR: "/tmp", WANDB_CACHE_DIR: "/tmp/c", WANDB_CONFIG_DIR: "/tmp/d" },
+        }),
+      },
+    });
+    agent = world.start(["launch-agent", "-q", "jobs", "--data", join(world.dataDir, "agent")], {
+      env: {
+        AWS_ENDPOINT_URL: endpoint,
+        AWS_ACCESS_KEY_ID: accessKeyId,
+        AWS_SECRET_ACCESS_KEY: secretAccessKey,
+        AWS_REGION: region,
+        WANDB_BASE_URL: world.url,
+        WANDB_API_KEY: world.apiKey,
+      },
+    });
+  });
+  afterAll(async () => {
+    await agent?.end("SIGTERM");
+    await world?.close();
+  });
+
+  test.concurrent.each(WANDB_RELEASES)(
+    "wandb %s: values for managed files and config arrive whole",
+    async (release) => {
+      const { python } = await pythonPeers(release);
+      const client = await world.client(release);
+      const overrides = { run_config: { lr: 0.25 }, files: FILES };
+      const { code, stdout, stderr } = await client.python(`
+import json
+from wandb.sdk.launch import launch_add
+queued = launch_add(docker_image="${image}", project="jobs", entity="admin", queue_name="jobs",
+  entry_point=["${python}", "train.py"], config=json.loads(r'''${JSON.stringify({ overrides })}'''))
+run = queued.wait_until_finished()
+print(json.dumps({"state": run.state, "config": run.config, "model": run.summary["model"], "data": run.summary["data"]}))`);
+      expect(code, `${stdout}\n${stderr}\n${agent.output()}`).toBe(0);
+      const seen = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
+      expect(seen).toMatchObject({ state: "finished", config: { lr: 0.25, kept: 2 } });
+      expect(JSON.parse(seen.model)).toEqual({ layers: { width: 64, depth: 3 }, note: LONG });
+      expect(seen.data).toBe("rows:\n- 1\n- 2\n- 3\nshuffle: true\n");
+    },
+  );
+
+  test.concurrent.each(WANDB_RELEASES)("wandb %s: a run knows the commit that its job names", async (release) => {
+    const commit = "0123456789".repeat(4);
+    const env = { WANDB_GIT_REMOTE_URL: "https://host.example/team/code.git", WANDB_GIT_COMMIT: commit };
+    const client = await world.client(release, { env });
+    const { code, stdout, stderr } = await client.python(`
+import json, wandb
+with wandb.init(project="commits") as run:
+    pass
+found = wandb.Api().run(run.path)
+print(json.dumps({"commit": found.commit, "state": found.state}))`);
+    expect(code, `${stdout}\n${stderr}`).toBe(0);
+    expect(JSON.parse(stdout.trim().split("\n").at(-1) ?? "")).toEqual({ commit, state: "finished" });
+  });
+});
