@@ -20,6 +20,7 @@ describe("the documents", () => {
     "docs/guide/first-queue.md",
     "docs/guide/images.md",
     "docs/guide/local-aws.md",
+    "docs/guide/wandb-client.md",
   ])("%s links to files that exist", (file) => {
     const links = [...read(file).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((match) => match[1] as string);
     expect(links.filter((link) => !existsSync(resolve(join(root, dirname(file)), link)))).toEqual([]);
