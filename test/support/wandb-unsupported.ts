@@ -126,19 +126,10 @@ export const UNSUPPORTED: readonly { readonly reason: string; readonly names: re
   },
   {
     reason: "Files of runs: not in this version, but for sending them.",
-    names: ["MarkRunFilesUploaded", "RunDownloadUrl", "RunDownloadUrls", "RunFiles", "RunUploadUrls", "deleteFiles"],
+    names: ["MarkRunFilesUploaded", "RunUploadUrls"],
   },
   {
     reason: "Older ways of asking for a project or a run, which nothing of the tested flows uses.",
-    names: [
-      "Project",
-      "ProjectDetails",
-      "ProjectRuns",
-      "RunConfigs",
-      "RunInfo",
-      "UpsertBucket",
-      "UpsertModel",
-      "Viewer",
-    ],
+    names: ["Project", "ProjectDetails", "ProjectRuns", "RunInfo", "UpsertModel"],
   },
 ];

@@ -370,9 +370,10 @@ describe.each(databases)("what a key may do over the wire, on $name", ({ open })
     // failure-files.test.ts shows the file to those who see the item.
     "GET /items/:item/files/:name{.+}": { least: "nobody asks", path: ({ waiting }) => `/items/${waiting.id}/files/a` },
     // The address is the credential.
-    "PUT /uploads/:run/:name{.+}": {
+    "GET /transfers/:path{.+}": { least: "nobody asks", path: ({ run }) => `/transfers/runs/${run.id}/files/a` },
+    "PUT /transfers/:path{.+}": {
       least: "nobody asks",
-      path: ({ run }) => `/uploads/${run.id}/a`,
+      path: ({ run }) => `/transfers/runs/${run.id}/files/a`,
       init: { method: "PUT", body: "a" },
     },
     "GET /healthz": { least: "anyone", path: () => "/healthz" },
