@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { z } from "zod";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { API_KEY_PATTERN } from "../store/api-keys.ts";
+import type { S3FilesOptions } from "../store/s3-files.ts";
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -21,6 +22,41 @@ export const SERVER_SETTINGS = z.object({
     .optional()
     .describe(
       "Directory of the database (SQLite), code archives, run files and logs, credentials.json, run/server.json. Without it: ~/.slipway.",
+    ),
+  SLIPWAY_FILES: z
+    .string()
+    .regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/.*)?$/, "must be s3://BUCKET or s3://BUCKET/PREFIX")
+    .optional()
+    .describe(
+      "Bucket for code archives, run files and logs; clients send and fetch their files there by presigned addresses. Several server processes need it. Without it: the data directory.",
+    ),
+  SLIPWAY_FILES_S3_REGION: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Region of the bucket. Without it: AWS_REGION, AWS_DEFAULT_REGION, then us-east-1."),
+  SLIPWAY_FILES_S3_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("Address of a service other than AWS that speaks the S3 protocol."),
+  SLIPWAY_FILES_S3_PUBLIC_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("Address at which clients and jobs reach that service, where it differs."),
+  SLIPWAY_FILES_S3_ACCESS_KEY_ID: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Access key for the bucket. Without it: what the AWS SDK finds (environment, profile, the machine's role).",
+    ),
+  SLIPWAY_FILES_S3_SECRET_ACCESS_KEY: z.string().min(1).optional().describe("The secret of that access key."),
+  SLIPWAY_SIGNING_KEY: z
+    .string()
+    .min(32, "must have 32 or more characters")
+    .optional()
+    .describe(
+      "Signs the addresses of files that lead to the server. Without it: a key in the data directory; several server processes without a common one need the same.",
     ),
   SLIPWAY_HOST: z.string().min(1).default("127.0.0.1").describe("Address to listen on; 0.0.0.0 for every interface."),
   SLIPWAY_PORT: z.coerce
@@ -97,6 +133,10 @@ export interface ServerConfig {
   readonly databaseUrl: string | undefined;
   /** Absolute path. */
   readonly dataDir: string;
+  /** Undefined: in the data directory. */
+  readonly s3Files: S3FilesOptions | undefined;
+  /** Undefined: one that is kept in the data directory. */
+  readonly signingKey: string | undefined;
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
@@ -150,6 +190,8 @@ export function readServerConfig(
   return {
     databaseUrl: settings.DATABASE_URL,
     dataDir: resolve(settings.SLIPWAY_DATA ?? join(env.HOME ?? homedir(), ".slipway")),
+    s3Files: s3FilesOf(settings, env),
+    signingKey: settings.SLIPWAY_SIGNING_KEY,
     host: settings.SLIPWAY_HOST,
     port: settings.SLIPWAY_PORT,
     baseUrl: settings.SLIPWAY_BASE_URL?.replace(/\/+$/, ""),
@@ -168,6 +210,39 @@ export function readServerConfig(
       jobKeyGraceSeconds: settings.SLIPWAY_JOB_KEY_GRACE_SECONDS,
       wrongKeysPerMinute: settings.SLIPWAY_WRONG_KEYS_PER_MINUTE,
     },
+  };
+}
+
+function s3FilesOf(
+  settings: z.infer<typeof SERVER_SETTINGS>,
+  env: Readonly<Record<string, string | undefined>>,
+): S3FilesOptions | undefined {
+  const [, bucket, prefix = ""] = /^s3:\/\/([^/]+)\/?(.*)$/.exec(settings.SLIPWAY_FILES ?? "") ?? [];
+  if (bucket === undefined) return undefined;
+  const {
+    SLIPWAY_FILES_S3_REGION: region,
+    SLIPWAY_FILES_S3_ENDPOINT: endpoint,
+    SLIPWAY_FILES_S3_PUBLIC_ENDPOINT: publicEndpoint,
+    SLIPWAY_FILES_S3_ACCESS_KEY_ID: accessKeyId,
+    SLIPWAY_FILES_S3_SECRET_ACCESS_KEY: secretAccessKey,
+  } = settings;
+  if ((accessKeyId === undefined) !== (secretAccessKey === undefined)) {
+    const [given, missing] =
+      accessKeyId === undefined
+        ? ["SLIPWAY_FILES_S3_SECRET_ACCESS_KEY", "SLIPWAY_FILES_S3_ACCESS_KEY_ID"]
+        : ["SLIPWAY_FILES_S3_ACCESS_KEY_ID", "SLIPWAY_FILES_S3_SECRET_ACCESS_KEY"];
+    const problems = [{ path: missing, message: `is missing, but ${given} is set` }];
+    throw new SlipwayError("SERVER_CONFIG_INVALID", { values: { count: 1 }, problems });
+  }
+  return {
+    bucket,
+    prefix: prefix.replace(/^\/+|\/+$/g, ""),
+    region: region ?? (env.AWS_REGION || env.AWS_DEFAULT_REGION || "us-east-1"),
+    ...(endpoint === undefined ? {} : { endpoint: endpoint.replace(/\/+$/, "") }),
+    ...(publicEndpoint === undefined ? {} : { publicEndpoint: publicEndpoint.replace(/\/+$/, "") }),
+    ...(accessKeyId === undefined || secretAccessKey === undefined
+      ? {}
+      : { credentials: { accessKeyId, secretAccessKey } }),
   };
 }
 

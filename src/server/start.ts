@@ -8,8 +8,9 @@ import { type Logger, pino } from "pino";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import type { Database } from "../store/database.ts";
-import { createDirectoryFileStore } from "../store/files.ts";
+import { createDirectoryFileStore, type FileStore } from "../store/files.ts";
 import { openPostgres } from "../store/postgres.ts";
+import type { S3FilesOptions } from "../store/s3-files.ts";
 import { openSqlite } from "../store/sqlite.ts";
 import { createApp } from "./app.ts";
 import { type ServerConfig, serverFiles } from "./config.ts";
@@ -52,7 +53,7 @@ export async function startServer(config: ServerConfig, deps: ServerDeps = {}): 
     mkdirSync(config.dataDir, { recursive: true });
     const database = await openDatabase(config, clock, logger);
     undo.push(() => database.close());
-    const files = createDirectoryFileStore(paths.files);
+    const files = config.s3Files ? await openS3Files(config.s3Files) : createDirectoryFileStore(paths.files);
     undo.push(() => files.close());
     const services = createServices({
       database,
@@ -68,7 +69,8 @@ export async function startServer(config: ServerConfig, deps: ServerDeps = {}): 
     });
     undo.push(() => services.close());
 
-    const secret = signingSecret(paths.secret, randomBytes);
+    const { signingKey } = config;
+    const secret = signingKey === undefined ? signingSecret(paths.secret, randomBytes) : Buffer.from(signingKey);
     const signedUrls = createSignedUrls({ files, clock, secret, minutes: config.limits.uploadUrlMinutes });
     const urlMinutes = config.limits.uploadUrlMinutes;
     const runFiles = createRunFiles({ services, database, files, signedUrls, clock, urlMinutes });
@@ -113,6 +115,12 @@ export async function startServer(config: ServerConfig, deps: ServerDeps = {}): 
 function openDatabase(config: ServerConfig, clock: Clock, logger: Logger): Promise<Database> {
   if (config.databaseUrl === undefined) return openSqlite({ dataDir: config.dataDir, clock });
   return openPostgres({ url: config.databaseUrl, clock, logger });
+}
+
+/** The AWS SDK is loaded only by servers that need it. */
+async function openS3Files(options: S3FilesOptions): Promise<FileStore> {
+  const { createS3FileStore } = await import("../store/s3-files.ts");
+  return createS3FileStore(options);
 }
 
 async function listen(server: Server, { host, port }: ServerConfig): Promise<string> {

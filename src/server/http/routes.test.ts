@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
+import { deflateSync, gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { databases, type TestDatabase } from "../../../test/support/databases.ts";
 import { createTestApp, type TestApp } from "../testing/test-app.ts";
@@ -141,6 +142,13 @@ describe.each(databases)("the other endpoints on $name", ({ open }) => {
     expect(await (await send({})).json()).toEqual({ stopped: false });
     await app.services.runs.stop(await adminOf(app), { entityName: "admin", projectName: "digits", name: "w3k9f2" });
     expect(await (await send({ files: {} })).json()).toEqual({ stopped: true });
+    const packed = (body: string | Uint8Array, encoding: string) =>
+      app.request(path, { method: "POST", body, key: app.adminKey, headers: { "content-encoding": encoding } });
+    expect(await (await packed(gzipSync("{}"), "gzip")).json()).toEqual({ stopped: true });
+    expect((await packed(deflateSync("{}"), "deflate")).status).toBe(200);
+    expect((await packed("{}", "gzip")).status).toBe(400);
+    expect((await packed("{}", "br")).status).toBe(400);
+    expect((await packed(gzipSync(" ".repeat(80_000_000)), "gzip")).status).toBe(413);
     expect((await send({ complete: true, exitcode: 3 })).status).toBe(200);
     const { project } = await app.data<{ project: { run: { state: string } } }>(
       `{ project(name: "digits", entityName: "admin") { run(name: "w3k9f2") { state heartbeatAt } } }`,
