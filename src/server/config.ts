@@ -96,6 +96,14 @@ export const SERVER_SETTINGS = z.object({
   SLIPWAY_STREAM_MAX_BYTES: bytes(64 * MEBIBYTE).describe("Largest body of one file_stream request."),
   SLIPWAY_CODE_MAX_BYTES: bytes(1024 * MEBIBYTE).describe("Largest code archive."),
   SLIPWAY_FILE_MAX_BYTES: bytes(5 * 1024 * MEBIBYTE).describe("Largest file of a run."),
+  SLIPWAY_RUN_SILENCE_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(300)
+    .describe(
+      "A run that was not heard of for so long has crashed (and runs again if it speaks). The wandb client speaks every 30 s, so less than a minute is of use in tests only.",
+    ),
   SLIPWAY_UPLOAD_URL_MINUTES: z.coerce
     .number()
     .int()
@@ -160,6 +168,7 @@ export interface ServerLimits {
   readonly acknowledgeSeconds: number;
   readonly jobKeyGraceSeconds: number;
   readonly wrongKeysPerMinute: number;
+  readonly runSilenceSeconds: number;
 }
 
 /**
@@ -209,6 +218,7 @@ export function readServerConfig(
       acknowledgeSeconds: settings.SLIPWAY_ACKNOWLEDGE_SECONDS,
       jobKeyGraceSeconds: settings.SLIPWAY_JOB_KEY_GRACE_SECONDS,
       wrongKeysPerMinute: settings.SLIPWAY_WRONG_KEYS_PER_MINUTE,
+      runSilenceSeconds: settings.SLIPWAY_RUN_SILENCE_SECONDS,
     },
   };
 }

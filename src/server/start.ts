@@ -65,6 +65,7 @@ export async function startServer(config: ServerConfig, deps: ServerDeps = {}): 
         codeArchiveBytes: config.limits.codeBytes,
         acknowledgeMs: config.limits.acknowledgeSeconds * 1000,
         jobKeyGraceMs: config.limits.jobKeyGraceSeconds * 1000,
+        runSilenceMs: config.limits.runSilenceSeconds * 1000,
       },
     });
     undo.push(() => services.close());

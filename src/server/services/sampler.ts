@@ -5,8 +5,12 @@ export interface Sampler<T> {
   take(): T[];
 }
 
-/** Keeps fewer than twice what is wanted, plus the last, however many come: every time it fills, every other one goes. */
+/** A series that is no longer is spread exactly. */
+const EXACT = 4_096;
+
+/** Keeps a bounded number, however many come: every time it is full, every other one goes. */
 export function createSampler<T>(wanted: number): Sampler<T> {
+  const room = Math.max(EXACT, 2 * wanted + 2);
   let kept: T[] = [];
   let every = 1;
   let seen = 0;
@@ -15,7 +19,7 @@ export function createSampler<T>(wanted: number): Sampler<T> {
     add(value) {
       if (seen % every === 0) {
         kept.push(value);
-        if (kept.length >= 2 * wanted + 2) {
+        if (kept.length >= room) {
           kept = kept.filter((_, place) => place % 2 === 0);
           every *= 2;
         }

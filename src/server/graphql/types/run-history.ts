@@ -186,8 +186,17 @@ function specOf(text: string, where: string): HistorySpec {
     keys: keys as string[],
     samples: samples as number,
     minStep: minStep as number | null | undefined,
-    maxStep: maxStep as number | null | undefined,
+    maxStep: endOf(minStep, maxStep, samples as number),
   };
+}
+
+/**
+ * Clients disagree about whether a page of steps includes its maxStep. 0.31 asks for N steps as [a, a + N - 1] and N samples,
+ * 0.23 as [a, a + N) and at least N samples: the number of samples tells which is meant.
+ */
+function endOf(minStep: unknown, maxStep: unknown, samples: number): number | null {
+  if (typeof maxStep !== "number") return null;
+  return samples === maxStep - Number(minStep ?? 0) + 1 ? maxStep + 1 : maxStep;
 }
 
 const notANumber = (where: string) => {
