@@ -83,22 +83,23 @@ export function createRunStreamWriter(context: ServiceContext): RunStreamWriter 
   }
 
   /**
-   * Puts lines in at their number. Lines that are there already are a message that was sent again; other lines in their place
-   * mean that the code began anew from there, so what followed is forgotten. A console's lines are written over one by one.
+   * Puts lines in at their number. Lines that are there already are a message that was sent again; other lines in their place,
+   * or history whose steps begin below the last one, mean that the code began anew from there (a run of the same id that does
+   * not resume), so what followed is forgotten. A console's lines are written over one by one.
    */
   async function put(runId: string, stream: RunStream, given: StreamLines): Promise<void> {
     for (let tries = 0; tries < TRIES; tries++) {
       const run = await mustFind(runId);
       const seen = linesSeen(run, stream);
       const { offset, lines, cut } =
-        stream === "output" ? { ...given, cut: false } : await fresh(run, stream, given, seen);
-      if (lines.length === 0 && !cut) return;
+        stream === "output" ? { ...given, cut: undefined } : await fresh(run, stream, given, seen);
+      if (lines.length === 0) return;
       const chunk = await store(runId, stream, { offset, lines });
-      const values = await valuesOf(run, stream, lines, cut ? offset : undefined);
+      const values = await valuesOf(run, stream, lines, cut);
       const end = offset + lines.length;
       const added = await database.transaction(clock, async (tx) => {
         if (!(await lockRunStream(tx.kysely, { runId, stream }, seen))) return false;
-        if (cut) await cutRunStream(tx.kysely, { runId, stream }, offset);
+        if (cut !== undefined) await cutRunStream(tx.kysely, { runId, stream }, cut);
         await addRunChunk(tx.kysely, chunk, stream === "output" ? Math.max(seen, end) : end, values);
         return true;
       });
@@ -110,13 +111,29 @@ export function createRunStreamWriter(context: ServiceContext): RunStreamWriter 
   async function fresh(run: RunRecord, stream: RunStream, given: StreamLines, seen: number) {
     const { offset } = given;
     const lines = given.lines.map((line) => line.replaceAll("\n", " "));
-    if (offset >= seen) return { offset, lines, cut: false };
+    if (offset >= seen) return { offset, lines, cut: stream === "history" ? await goneBackTo(run, lines) : undefined };
     const range = { fromLine: offset, beforeLine: Math.min(seen, offset + lines.length) };
     for await (const stored of readRunLines(context, { runId: run.id, stream, ...range })) {
       const other = stored.some(({ number, text }) => text !== lines[number - offset]);
-      if (other) return { offset, lines, cut: true };
+      if (other) return { offset, lines, cut: offset };
     }
-    return { offset: seen, lines: lines.slice(seen - offset), cut: false };
+    return { offset: seen, lines: lines.slice(seen - offset), cut: undefined };
+  }
+
+  /** The line from which on the new lines take the place of old ones, by their steps. */
+  async function goneBackTo(run: RunRecord, lines: readonly string[]): Promise<number | undefined> {
+    const [step] = stepsOf(lines.slice(0, 1));
+    const { lastStep } = JSON.parse(run.historyKeys) as HistoryKeys;
+    return step === undefined || step > lastStep ? undefined : firstLineFrom(run.id, step);
+  }
+
+  /** The number of the first history line with this step or a higher one. */
+  async function firstLineFrom(runId: string, minStep: number): Promise<number | undefined> {
+    for await (const stored of readRunLines(context, { runId, stream: "history", minStep })) {
+      const first = stored.find(({ text }) => Number(rowOf(text)._step) >= minStep);
+      if (first !== undefined) return first.number;
+    }
+    return undefined;
   }
 
   /** First the bytes, synced; then the row that makes them count. Bytes whose row does not come about are never read. */
@@ -165,12 +182,8 @@ export function createRunStreamWriter(context: ServiceContext): RunStreamWriter 
     rewind: (run, step) =>
       inTurn(run.id, async () => {
         const { historyLines } = await mustFind(run.id);
-        let keep = historyLines;
-        for await (const lines of readRunLines(context, { runId: run.id, stream: "history", minStep: step + 1 })) {
-          const first = lines.find(({ text }) => Number(rowOf(text)._step) > step);
-          if (first !== undefined) keep = Math.min(keep, first.number);
-        }
-        if (keep === historyLines) return;
+        const keep = await firstLineFrom(run.id, step + 1);
+        if (keep === undefined) return;
         const keys = JSON.stringify(await historyKeysBefore(context, run.id, keep));
         await database.transaction(clock, async (tx) => {
           const of = { runId: run.id, stream: "history" } as const;

@@ -107,7 +107,7 @@ print(json.dumps(dict(
         `
 import subprocess
 def child(id, body):
-    return subprocess.Popen([sys.executable, "-c", "import os, sys, time, wandb, signal\\nrun = wandb.init(project='${project}', id='%s')\\n%s" % (id, body)])
+    return subprocess.Popen([sys.executable, "-c", "import os, sys, time, wandb, signal\\nrun = wandb.init(project='${project}', id='%s')\\n%s" % (id, body)], start_new_session=True)
 children = [child("raises", "raise RuntimeError('no')"), child("exits", "sys.exit(3)"), child("code", "run.finish(exit_code=7)"),
   child("stopped", "while True: run.log({'x': 1}); time.sleep(0.2)"),
   child("killed", "run.log({'x': 1}); print('up', flush=True)\\nwhile True: time.sleep(0.2)")]
@@ -116,8 +116,7 @@ def state(id):
     try: return wandb.Api().run("admin/${project}/" + id).state
     except Exception as error: return str(error)
 while state("stopped") != "running" or state("killed") != "running": time.sleep(0.3)
-children[4].kill()
-subprocess.run(["pkill", "-9", "-f", "${project}.*killed"])
+os.killpg(children[4].pid, 9)
 import base64, urllib.request
 id = base64.b64encode(b"Run:v1:stopped:${project}:admin").decode()
 body = json.dumps({"query": "mutation S($id: ID!) { stopRun(input: {id: $id}) { success } }", "variables": {"id": id}}).encode()
