@@ -3,6 +3,7 @@ import { getNamedType, isLeafType } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { databases, type TestDatabase } from "../../../test/support/databases.ts";
 import type { AgentRecord, ItemRecord, MemberRole, QueueRecord, RunRecord } from "../../store/records.ts";
+import { expectRunFiles } from "../../store/run-files.ts";
 import type { Lease } from "../services/items.ts";
 import type { Principal } from "../services/principal.ts";
 import { createTestApp, type TestApp } from "../testing/test-app.ts";
@@ -51,7 +52,7 @@ const CONFIG = JSON.stringify({
 });
 const DIGEST = `sha256:${createHash("sha256").update("code").digest("hex")}`;
 const REFUSED =
-  /^(nothing|FORBIDDEN|KEY_SCOPE|(ENTITY|QUEUE|ITEM|AGENT|RUN|KEY|USER|PROJECT|FILE|CODE|ARTIFACT|SWEEP)_NOT_FOUND)$/;
+  /^(nothing|FORBIDDEN|KEY_SCOPE|(ENTITY|QUEUE|ITEM|AGENT|RUN|KEY|USER|PROJECT|FILE|CODE|ARTIFACT|SWEEP|RUN_FILE)_NOT_FOUND)$/;
 
 describe.each(databases)("what a key may do over the wire, on $name", ({ open }) => {
   let store: TestDatabase;
@@ -196,6 +197,13 @@ describe.each(databases)("what a key may do over the wire, on $name", ({ open })
     createTeam: { least: "admin", args: input(() => ({ name: fresh() })) },
     createUser: { least: "admin", args: input(() => ({ name: fresh() })) },
     deleteApiKey: { least: "admin", args: input(async () => ({ id: await newKeyId() })) },
+    deleteFiles: {
+      least: "member",
+      args: input(async ({ run }) => {
+        await expectRunFiles(store.database.kysely, run.id, ["a.txt"], 1);
+        return { files: [globalId("RunFile", `${run.id}:a.txt`)] };
+      }),
+    },
     deleteFromRunQueue: { least: "member", args: input((t) => ({ queueID: queueId(t), runQueueItemId: item(t) })) },
     deleteInvite: { least: "lead", args: input(async () => ({ entityName: "team", id: await newMember() })) },
     deleteRun: { least: "member", args: input((t) => ({ id: runId(t) })) },
