@@ -171,6 +171,27 @@ export interface Tables {
     updatedAt: number;
   };
   runAlerts: { id: string; runId: string; at: number; title: string; text: string; severity: string };
+  sweeps: {
+    /** In the order of creation. */
+    serial: Generated<number>;
+    /** The sweep's name for people too. */
+    id: string;
+    projectId: string;
+    config: string;
+    state: string;
+    displayName: string | null;
+    description: string | null;
+    controller: string | null;
+    scheduler: string | null;
+    /** How many runs were handed out. */
+    handed: Generated<number>;
+    userId: string | null;
+    createdAt: number;
+    updatedAt: number;
+    heartbeatAt: number | null;
+  };
+  sweepRuns: { sweepId: string; runId: string; position: number; point: string };
+  sweepAgents: { id: string; sweepId: string; host: string; createdAt: number; heartbeatAt: number };
   events: {
     seq: Generated<number>;
     at: number;

@@ -74,6 +74,31 @@ export const SERVER_ERRORS = {
     message: "There is no agent {agent} that you may see",
     hint: "Register the agent again; `slipway agent list` shows the agents.",
   },
+  SWEEP_NOT_FOUND: {
+    status: 404,
+    exit: 3,
+    message: "There is no sweep {sweep} that you may see",
+    hint: "Correct the sweep's name, project and entity.",
+  },
+  SWEEP_CONFIG_INVALID: {
+    status: 400,
+    exit: 2,
+    message: "The sweep's config is not valid: {problem}",
+    hint: "Correct it and send it again.",
+  },
+  SWEEP_STATE_REFUSED: {
+    status: 409,
+    exit: 1,
+    message: "A sweep that is {from} does not become {to}",
+    hint: "Make a new sweep.",
+  },
+  SWEEP_ON_LAUNCH: {
+    status: 400,
+    exit: 2,
+    message:
+      "This server does not run sweeps through launch queues or with prior runs; use `wandb sweep` and `wandb agent`",
+    hint: "Make the sweep with `wandb sweep` and start `wandb agent` on a machine that can run the code.",
+  },
   RUN_NOT_FOUND: {
     status: 404,
     exit: 3,

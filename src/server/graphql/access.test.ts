@@ -50,6 +50,7 @@ const CONFIG = JSON.stringify({
   ResourceConfig: { InstanceType: "ml.m5.large", InstanceCount: 1, VolumeSizeInGB: 10 },
   StoppingCondition: { MaxRuntimeInSeconds: 3600 },
 });
+const SWEEP = "method: grid\nparameters: {x: {values: [1, 2]}}";
 const DIGEST = `sha256:${createHash("sha256").update("code").digest("hex")}`;
 const REFUSED =
   /^(nothing|FORBIDDEN|KEY_SCOPE|(ENTITY|QUEUE|ITEM|AGENT|RUN|KEY|USER|PROJECT|FILE|CODE|ARTIFACT|SWEEP|RUN_FILE)_NOT_FOUND)$/;
@@ -123,6 +124,9 @@ describe.each(databases)("what a key may do over the wire, on $name", ({ open })
     const { id } = await app.services.queues.createDefaultResourceConfig(admin, target);
     return globalId("DefaultResourceConfig", id);
   };
+  const newSweep = async () => (await app.services.sweeps.upsert(admin, { ...at, config: SWEEP })).sweep.id;
+  const newSweepAgent = async () =>
+    app.services.sweeps.createAgent(admin, { ...at, host: "h", sweep: await newSweep() });
   const newMember = async () => {
     const name = fresh();
     await app.user(name);
@@ -154,6 +158,9 @@ describe.each(databases)("what a key may do over the wire, on $name", ({ open })
   };
 
   const mutations: Record<string, Row> = {
+    agentHeartbeat: { least: "member", args: input(async () => ({ id: globalId("Agent", await newSweepAgent()) })) },
+    createAgent: { least: "member", args: input(async () => ({ ...at, host: "h", sweep: await newSweep() })) },
+    upsertSweep: { least: "member", args: input(() => ({ ...at, config: SWEEP })) },
     ackRunQueueItem: { least: "member", args: input((t) => ({ ...leaseOf(t), runName: "r" })) },
     appendRunQueueItemLogs: {
       least: "member",

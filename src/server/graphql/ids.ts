@@ -2,6 +2,7 @@ import { SlipwayError } from "../../core/errors/slipway-error.ts";
 
 /** Kinds of things that have a global id. */
 export type GlobalIdType =
+  | "Agent"
   | "ApiKey"
   | "DefaultResourceConfig"
   | "Entity"
@@ -11,6 +12,7 @@ export type GlobalIdType =
   | "RunFile"
   | "RunQueue"
   | "RunQueueItem"
+  | "Sweep"
   | "User";
 
 const encode = (text: string) => Buffer.from(text, "utf8").toString("base64");

@@ -16,6 +16,7 @@ import "./types/run-file.ts";
 import "./types/run-control.ts";
 import "./types/run-history.ts";
 import "./types/server-info.ts";
+import "./types/sweep.ts";
 import "./types/user.ts";
 
 /** The API's executable schema. */

@@ -104,6 +104,11 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
   };
   const errorOf = (item: ItemRecord) => ({ itemId: item.id, message: "m", stage: "run", filePaths: [] });
   const s = () => plane.services;
+  const inTeam = { entityName: "team", projectName: "sweeps" };
+  const grid = "method: grid\nparameters: {x: {values: [1, 2]}}";
+  const newSweep = async () => (await s().sweeps.upsert(plane.admin, { ...inTeam, config: grid })).sweep.id;
+  const sweepProject = async () =>
+    (await s().projects.upsert(plane.admin, { entityName: "team", name: "sweeps" })).project;
   const table: {
     [N in Exclude<keyof Services, "sweep" | "alsoSweep" | "startSweeps" | "close">]: Record<string, Row | "open">;
   } = {
@@ -162,6 +167,32 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
       // About a project that the caller has got from the others.
       mayWrite: "open",
       upsert: ["member", (p) => s().projects.upsert(p, { entityName: "team", name: newName() })],
+    },
+    sweeps: {
+      get: ["viewer", async (p) => s().sweeps.get(p, await sweepProject(), await newSweep())],
+      page: [
+        "viewer",
+        async (p) => {
+          await newSweep();
+          return (await s().sweeps.page(p, await sweepProject(), { first: null, after: null })).nodes;
+        },
+      ],
+      // About what the caller has got from the others, and nothing for who may not see it.
+      count: "open",
+      runCount: "open",
+      bestLoss: "open",
+      upsert: ["member", (p) => s().sweeps.upsert(p, { ...inTeam, config: grid })],
+      createAgent: [
+        "member",
+        async (p) => s().sweeps.createAgent(p, { ...inTeam, host: "h", sweep: await newSweep() }),
+      ],
+      heartbeat: [
+        "member",
+        async (p) => {
+          const agent = { ...inTeam, host: "h", sweep: await newSweep() };
+          return s().sweeps.heartbeat(p, await s().sweeps.createAgent(plane.admin, agent), []);
+        },
+      ],
     },
     queues: {
       get: ["viewer", (p, w) => s().queues.get(p, "team", w.queue.name)],

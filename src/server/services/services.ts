@@ -15,6 +15,7 @@ import { createProjectsService, type ProjectsService } from "./projects.ts";
 import { createQueuesService, type QueuesService } from "./queues.ts";
 import { createRunQueriesService, type RunQueriesService } from "./run-queries.ts";
 import { createRunsService, type RunsService } from "./runs.ts";
+import { createSweepsService, type SweepsService } from "./sweeps.ts";
 import { createTeamsService, type TeamsService } from "./teams.ts";
 
 export interface ServiceDeps {
@@ -61,6 +62,7 @@ export interface Services {
   readonly runs: RunsService;
   readonly runQueries: RunQueriesService;
   readonly history: HistoryService;
+  readonly sweeps: SweepsService;
   readonly events: EventsService;
   readonly codeArchives: CodeArchivesService;
   /** One round of everything that goes by time: leases, silent agents, plain agents' items, retention. */
@@ -106,6 +108,7 @@ export function createServices(deps: ServiceDeps): Services {
     runs: createRunsService(context),
     runQueries: createRunQueriesService(context),
     history: createHistoryService(context),
+    sweeps: createSweepsService(context),
     events: createEventsService(context),
     codeArchives: createCodeArchivesService(context),
     sweep,

@@ -1,0 +1,263 @@
+import { SlipwayError } from "../../core/errors/slipway-error.ts";
+import { mintRunId, RUN_ID_BYTES } from "../../core/run-id.ts";
+import { argumentsOf, nextPoint, type Observation, runCount } from "../../core/sweeps/next-point.ts";
+import { parseSweepConfig, type SweepConfig } from "../../core/sweeps/sweep-config.ts";
+import type { Tx } from "../../store/database.ts";
+import { findProject } from "../../store/projects.ts";
+import type { ProjectRecord } from "../../store/records.ts";
+import { insertRun } from "../../store/runs.ts";
+import {
+  countSweepRuns,
+  countSweeps,
+  findSweep,
+  finishedSweepRuns,
+  hasLiveRuns,
+  insertSweep,
+  insertSweepAgent,
+  insertSweepRun,
+  listSweeps,
+  type SweepRecord,
+  takePosition,
+  touchSweepAgent,
+  updateSweep,
+} from "../../store/sweeps.ts";
+import { maySee, requireRole } from "./authorize.ts";
+import type { ServiceContext } from "./context.ts";
+import { visibleEntity } from "./entity-lookup.ts";
+import { ensureProject } from "./items/push.ts";
+import { type Page, pageSize } from "./page.ts";
+import type { Principal } from "./principal.ts";
+import { checkProjectName } from "./projects.ts";
+
+export interface UpsertSweepInput {
+  /** Of a sweep that is there: its config's text, names or state change. */
+  readonly id?: string | null | undefined;
+  readonly entityName?: string | null | undefined;
+  readonly projectName?: string | null | undefined;
+  readonly config?: string | null | undefined;
+  readonly displayName?: string | null | undefined;
+  readonly description?: string | null | undefined;
+  readonly controller?: string | null | undefined;
+  readonly scheduler?: string | null | undefined;
+  readonly launchScheduler?: string | null | undefined;
+  readonly priorRunsFilters?: string | null | undefined;
+  readonly state?: string | null | undefined;
+}
+
+/** What an agent of a sweep is told to do. */
+export type SweepCommand =
+  | { readonly type: "run"; readonly run_id: string; readonly args: Readonly<Record<string, unknown>> }
+  | { readonly type: "stop"; readonly run_id: string }
+  | { readonly type: "exit" };
+
+export interface SweepsService {
+  get(principal: Principal, project: ProjectRecord, name: string): Promise<SweepRecord | undefined>;
+  /** Newest first. */
+  page(
+    principal: Principal,
+    project: ProjectRecord,
+    query: { readonly first: number | null; readonly after: string | null },
+  ): Promise<Page<SweepRecord>>;
+  count(principal: Principal, project: ProjectRecord): Promise<number>;
+  runCount(principal: Principal, sweep: SweepRecord): Promise<number>;
+  /** The best value of the metric among finished runs; null without one. */
+  bestLoss(principal: Principal, sweep: SweepRecord): Promise<number | null>;
+  /** SWEEP_CONFIG_INVALID, SWEEP_STATE_REFUSED, SWEEP_ON_LAUNCH. */
+  upsert(principal: Principal, input: UpsertSweepInput): Promise<{ sweep: SweepRecord; warnings: readonly string[] }>;
+  /** Registers an agent and starts the sweep if it waits; answers the agent's id. */
+  createAgent(
+    principal: Principal,
+    input: { entityName?: string | null; projectName?: string | null; sweep: string; host: string },
+  ): Promise<string>;
+  /** `running`: names of the runs that the agent has going. An agent with none gets the next run. */
+  heartbeat(principal: Principal, agentId: string, running: readonly string[]): Promise<readonly SweepCommand[]>;
+}
+
+const OPEN = ["PENDING", "RUNNING", "PAUSED"];
+const STATES = [...OPEN, "FINISHED", "CANCELED"];
+const OBSERVATIONS = 200;
+const MAX_PAGE = 1000;
+
+export function createSweepsService(context: ServiceContext): SweepsService {
+  const { database, clock, newId, random, limits } = context;
+  const { kysely } = database;
+  const fraction = () => random(4).reduce((sum, byte) => (sum + byte) / 256, 0);
+
+  async function changeable(principal: Principal, id: string): Promise<SweepRecord> {
+    const sweep = await findSweep(kysely, { id });
+    if (!sweep || !maySee(principal, sweep.entityId))
+      throw new SlipwayError("SWEEP_NOT_FOUND", { values: { sweep: id } });
+    requireRole(principal, { id: sweep.entityId, name: sweep.entityName }, "MEMBER", "change sweeps");
+    return sweep;
+  }
+
+  async function observations(sweep: SweepRecord, config: SweepConfig): Promise<Observation[]> {
+    const { metric } = config;
+    if (metric === null) return [];
+    return (await finishedSweepRuns(kysely, sweep.id, OBSERVATIONS)).flatMap(({ point, summaryMetrics }) => {
+      const value = metricOf(summaryMetrics, metric.name);
+      return value === undefined ? [] : [{ point: JSON.parse(point) as number[], metric: value }];
+    });
+  }
+
+  async function again(tx: Tx, id: string): Promise<SweepRecord> {
+    const sweep = await findSweep(tx.kysely, { id });
+    if (!sweep) throw new Error("a sweep that was just written is gone");
+    return sweep;
+  }
+
+  async function change(principal: Principal, id: string, input: UpsertSweepInput) {
+    const sweep = await changeable(principal, id);
+    const { state } = input;
+    const config = input.config == null ? undefined : parseSweepConfig(input.config);
+    const from = state === "FINISHED" || state === "CANCELED" ? STATES : OPEN;
+    return database.transaction(clock, async (tx) => {
+      const changed = await updateSweep(tx.kysely, sweep.id, state == null ? STATES : from, {
+        updatedAt: tx.now,
+        ...(state == null ? {} : { state }),
+        ...(input.config == null ? {} : { config: input.config }),
+        ...(input.displayName == null ? {} : { displayName: input.displayName }),
+        ...(input.description == null ? {} : { description: input.description }),
+      });
+      const now = await again(tx, sweep.id);
+      if (!changed) throw new SlipwayError("SWEEP_STATE_REFUSED", { values: { from: now.state, to: state ?? "" } });
+      return { sweep: now, warnings: config?.warnings ?? [] };
+    });
+  }
+
+  async function next(sweep: SweepRecord, config: SweepConfig): Promise<SweepCommand | undefined> {
+    const seen = config.method === "bayes" ? await observations(sweep, config) : [];
+    return database.transaction(clock, async (tx) => {
+      const position = await takePosition(tx.kysely, sweep.id, runCount(config));
+      if (position === undefined) return undefined;
+      const point = nextPoint(config, position, seen, fraction);
+      const run = { id: newId(), name: mintRunId(random(RUN_ID_BYTES)) };
+      await insertRun(tx.kysely, {
+        ...run,
+        projectId: sweep.projectId,
+        state: "pending",
+        userId: sweep.userId,
+        itemId: null,
+        createdAt: tx.now,
+        sweepName: sweep.id,
+      });
+      await insertSweepRun(tx.kysely, { sweepId: sweep.id, runId: run.id, position, point: JSON.stringify(point) });
+      return { type: "run", run_id: run.name, args: argumentsOf(config, point) };
+    });
+  }
+
+  return {
+    get: async (principal, project, name) =>
+      maySee(principal, project.entityId) ? findSweep(kysely, { id: name, projectId: project.id }) : undefined,
+
+    async page(principal, project, { first, after }) {
+      if (!maySee(principal, project.entityId)) return { nodes: [], endCursor: null, hasNextPage: false };
+      const limit = pageSize(first, MAX_PAGE);
+      const serial = after === null || after === "" ? null : Number(after);
+      if (serial !== null && !Number.isSafeInteger(serial))
+        throw new SlipwayError("REQUEST_INVALID", {
+          values: { problem: `${after} is not the cursor of a list of sweeps` },
+          where: "after",
+        });
+      const found = await listSweeps(kysely, { projectId: project.id, after: serial, limit: limit + 1 });
+      const nodes = found.slice(0, limit);
+      const last = nodes.at(-1);
+      return { nodes, endCursor: last ? String(last.serial) : null, hasNextPage: found.length > limit };
+    },
+
+    count: async (principal, project) => (maySee(principal, project.entityId) ? countSweeps(kysely, project.id) : 0),
+    runCount: async (principal, sweep) => (maySee(principal, sweep.entityId) ? countSweepRuns(kysely, sweep.id) : 0),
+
+    async bestLoss(principal, sweep) {
+      if (!maySee(principal, sweep.entityId)) return null;
+      const config = parseSweepConfig(sweep.config);
+      const values = (await observations(sweep, config)).map(({ metric }) => metric);
+      if (values.length === 0) return null;
+      return config.metric?.goal === "maximize" ? Math.max(...values) : Math.min(...values);
+    },
+
+    async upsert(principal, input) {
+      if (input.state != null && !STATES.includes(input.state)) {
+        const problem = `A sweep's state is ${STATES.join(", ")}, not ${input.state}`;
+        throw new SlipwayError("INPUT_INVALID", { values: { problem }, where: "state" });
+      }
+      if (input.id) return change(principal, input.id, input);
+      const entity = await visibleEntity(kysely, principal, input.entityName);
+      requireRole(principal, entity, "MEMBER", "make sweeps");
+      if (given(input.launchScheduler) || given(input.scheduler) || given(input.priorRunsFilters))
+        throw new SlipwayError("SWEEP_ON_LAUNCH");
+      const config = parseSweepConfig(input.config ?? "");
+      const projectName = input.projectName || "uncategorized";
+      checkProjectName(projectName);
+      return database.transaction(clock, async (tx) => {
+        const project = await ensureProject(tx, newId(), entity, projectName, principal.userId);
+        const id = mintRunId(random(RUN_ID_BYTES));
+        await insertSweep(tx.kysely, {
+          id,
+          projectId: project.id,
+          config: input.config ?? "",
+          state: input.state ?? "PENDING",
+          displayName: input.displayName ?? config.name,
+          description: input.description ?? config.description,
+          controller: input.controller ?? null,
+          scheduler: null,
+          userId: principal.userId,
+          createdAt: tx.now,
+          updatedAt: tx.now,
+          heartbeatAt: null,
+        });
+        return { sweep: await again(tx, id), warnings: config.warnings };
+      });
+    },
+
+    async createAgent(principal, { entityName, projectName, sweep: name, host }) {
+      const entity = await visibleEntity(kysely, principal, entityName);
+      requireRole(principal, entity, "MEMBER", "serve sweeps");
+      const project = await findProject(kysely, { entityId: entity.id, name: projectName || "uncategorized" });
+      const sweep = project && (await findSweep(kysely, { id: name, projectId: project.id }));
+      if (!sweep) throw new SlipwayError("SWEEP_NOT_FOUND", { values: { sweep: name } });
+      return database.transaction(clock, async (tx) => {
+        const id = newId();
+        await insertSweepAgent(tx.kysely, { id, sweepId: sweep.id, host, createdAt: tx.now, heartbeatAt: tx.now });
+        await updateSweep(tx.kysely, sweep.id, ["PENDING"], { state: "RUNNING", updatedAt: tx.now });
+        return id;
+      });
+    },
+
+    async heartbeat(principal, agentId, running) {
+      const now = clock.now();
+      const sweepId = await touchSweepAgent(kysely, agentId, now);
+      if (sweepId === undefined)
+        throw new SlipwayError("SWEEP_NOT_FOUND", { values: { sweep: `of agent ${agentId}` } });
+      const sweep = await changeable(principal, sweepId);
+      await updateSweep(kysely, sweep.id, OPEN, { heartbeatAt: now });
+      if (sweep.state === "CANCELED") return [...running.map((run_id) => ({ type: "stop", run_id }) as const), EXIT];
+      if (running.length > 0) return [];
+      if (sweep.state === "FINISHED") return [EXIT];
+      if (sweep.state !== "RUNNING") return [];
+      const command = await next(sweep, parseSweepConfig(sweep.config));
+      if (command) return [command];
+      // All are handed out: it ends with the last of them.
+      if (await hasLiveRuns(kysely, sweep.id, now - limits.runSilenceMs)) return [];
+      await updateSweep(kysely, sweep.id, ["RUNNING"], { state: "FINISHED", updatedAt: now });
+      return [EXIT];
+    },
+  };
+}
+
+const EXIT = { type: "exit" } as const;
+const given = (text: string | null | undefined) => text != null && text !== "" && text !== "null";
+
+/** The metric by its name, dots leading inward; undefined where it is no finite number. */
+function metricOf(summary: string, name: string): number | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(summary);
+  } catch {
+    return undefined;
+  }
+  const whole = (value as Record<string, unknown> | null)?.[name];
+  const inner = (from: unknown, key: string) => (from as Record<string, unknown> | null | undefined)?.[key];
+  const found = whole ?? name.split(".").reduce(inner, value);
+  return typeof found === "number" && Number.isFinite(found) ? found : undefined;
+}

@@ -1,0 +1,135 @@
+import type { Insertable, Kysely, Selectable, Updateable } from "kysely";
+import type { Tables } from "./tables.ts";
+
+export type SweepRecord = Selectable<Tables["sweeps"]> & {
+  readonly projectName: string;
+  readonly entityId: string;
+  readonly entityName: string;
+};
+
+function select(db: Kysely<Tables>) {
+  return db
+    .selectFrom("sweeps as s")
+    .innerJoin("projects as p", "p.id", "s.projectId")
+    .innerJoin("entities as e", "e.id", "p.entityId")
+    .selectAll("s")
+    .select(["p.name as projectName", "p.entityId", "e.name as entityName"]);
+}
+
+export async function findSweep(
+  db: Kysely<Tables>,
+  by: { readonly id: string; readonly projectId?: string },
+): Promise<SweepRecord | undefined> {
+  const query = select(db).where("s.id", "=", by.id);
+  return (by.projectId === undefined ? query : query.where("s.projectId", "=", by.projectId)).executeTakeFirst();
+}
+
+/** Newest first, those behind `after` (a serial). */
+export async function listSweeps(
+  db: Kysely<Tables>,
+  query: { readonly projectId: string; readonly after: number | null; readonly limit: number },
+): Promise<readonly SweepRecord[]> {
+  const all = select(db).where("s.projectId", "=", query.projectId).orderBy("s.serial", "desc").limit(query.limit);
+  return (query.after === null ? all : all.where("s.serial", "<", query.after)).execute();
+}
+
+export async function countSweeps(db: Kysely<Tables>, projectId: string): Promise<number> {
+  const { count } = await db
+    .selectFrom("sweeps")
+    .select((eb) => eb.fn.countAll().as("count"))
+    .where("projectId", "=", projectId)
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
+
+export async function insertSweep(db: Kysely<Tables>, sweep: Insertable<Tables["sweeps"]>): Promise<void> {
+  await db.insertInto("sweeps").values(sweep).execute();
+}
+
+/** Only a sweep in one of `states`; answers whether it was. */
+export async function updateSweep(
+  db: Kysely<Tables>,
+  id: string,
+  states: readonly string[],
+  values: Updateable<Tables["sweeps"]>,
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable("sweeps")
+    .set(values)
+    .where("id", "=", id)
+    .where("state", "in", states)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+/** Counts one more run as handed out; answers its number from 0, undefined where the sweep doesn't run or has no more. */
+export async function takePosition(db: Kysely<Tables>, id: string, count: number | null): Promise<number | undefined> {
+  const running = db.updateTable("sweeps").where("id", "=", id).where("state", "=", "RUNNING");
+  const row = await (count === null ? running : running.where("handed", "<", count))
+    .set((eb) => ({ handed: eb("handed", "+", 1) }))
+    .returning("handed")
+    .executeTakeFirst();
+  return row && Number(row.handed) - 1;
+}
+
+export async function insertSweepRun(db: Kysely<Tables>, run: Insertable<Tables["sweepRuns"]>): Promise<void> {
+  await db.insertInto("sweepRuns").values(run).execute();
+}
+
+/** The newest runs of a sweep that have finished, oldest first. */
+export async function finishedSweepRuns(
+  db: Kysely<Tables>,
+  sweepId: string,
+  limit: number,
+): Promise<readonly { point: string; summaryMetrics: string }[]> {
+  const rows = await db
+    .selectFrom("sweepRuns as s")
+    .innerJoin("runs as r", "r.id", "s.runId")
+    .select(["s.point", "r.summaryMetrics"])
+    .where("s.sweepId", "=", sweepId)
+    .where("r.state", "=", "finished")
+    .orderBy("s.position", "desc")
+    .limit(limit)
+    .execute();
+  return rows.toReversed();
+}
+
+/** Whether a run of the sweep may still be going on; one that was handed out before `lostBefore` and never spoke is not. */
+export async function hasLiveRuns(db: Kysely<Tables>, sweepId: string, lostBefore: number): Promise<boolean> {
+  const row = await db
+    .selectFrom("sweepRuns as s")
+    .innerJoin("runs as r", "r.id", "s.runId")
+    .select("s.runId")
+    .where("s.sweepId", "=", sweepId)
+    .where("r.state", "in", ["pending", "running"])
+    .where((eb) =>
+      eb.or([eb("r.state", "=", "running"), eb("r.itemId", "is not", null), eb("r.createdAt", ">", lostBefore)]),
+    )
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export async function countSweepRuns(db: Kysely<Tables>, sweepId: string): Promise<number> {
+  const { count } = await db
+    .selectFrom("sweepRuns")
+    .select((eb) => eb.fn.countAll().as("count"))
+    .where("sweepId", "=", sweepId)
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
+
+export async function insertSweepAgent(db: Kysely<Tables>, agent: Insertable<Tables["sweepAgents"]>): Promise<void> {
+  await db.insertInto("sweepAgents").values(agent).execute();
+}
+
+/** The agent's sweep, and keeps that the agent has spoken. */
+export async function touchSweepAgent(db: Kysely<Tables>, id: string, now: number): Promise<string | undefined> {
+  const row = await db
+    .updateTable("sweepAgents")
+    .set({ heartbeatAt: now })
+    .where("id", "=", id)
+    .returning("sweepId")
+    .executeTakeFirst();
+  return row?.sweepId;
+}

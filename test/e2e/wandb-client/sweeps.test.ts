@@ -1,0 +1,68 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WANDB_RELEASES } from "../../support/python-peers.ts";
+import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
+
+/** `wandb.sweep` and `wandb.agent` of the unmodified client, and its Api's lists of sweeps. */
+
+describe.each(WORLDS)("sweeps on $database", ({ database }) => {
+  let world: WandbWorld;
+  beforeAll(async () => {
+    world = await startWandbWorld({ database });
+  });
+  afterAll(() => world?.close());
+
+  test.each(WANDB_RELEASES)(
+    "wandb %s: a grid runs whole, bayes to its cap, and a wrong config is refused",
+    async (release) => {
+      const project = `sweeps-${release.replaceAll(".", "-")}`;
+      const client = await world.client(release);
+      const { code, stdout, stderr } = await client.python(`
+import json, wandb
+entity, project = "admin", "${project}"
+seen = []
+def train():
+  with wandb.init() as run:
+    x = run.config["x"]
+    seen.append([x, run.config.get("opt")])
+    run.log({"loss": (x - 2) ** 2})
+grid = wandb.sweep({"name": "the-grid", "method": "grid", "metric": {"name": "loss", "goal": "minimize"},
+  "parameters": {"x": {"values": [1, 2]}, "opt": {"parameters": {"lr": {"values": [0.1]}}}}}, project=project, entity=entity)
+wandb.agent(grid, train, project=project, entity=entity)
+bayes = wandb.sweep({"method": "bayes", "run_cap": 2, "metric": {"name": "loss", "goal": "minimize"},
+  "parameters": {"x": {"min": 0.0, "max": 4.0}}}, project=project, entity=entity)
+wandb.agent(bayes, train, project=project, entity=entity)
+try:
+  wandb.sweep({"method": "grid", "parameters": {"x": {"distribution": "uniform", "min": 0.0, "max": 1.0}}}, project=project, entity=entity)
+  wrong = "none"
+except BaseException as e:
+  wrong = str(e)
+api = wandb.Api()
+one = api.sweep(f"{entity}/{project}/{grid}")
+print(json.dumps({"seen": seen, "state": one.state, "name": one.name, "expected": one.expected_run_count,
+  "runs": [[r.state, r.config["x"]] for r in one.runs], "best": one.best_run().config["x"],
+  "ids": [s.name for s in api.project(project, entity).sweeps()], "bayes": api.sweep(f"{entity}/{project}/{bayes}").state, "wrong": wrong}))
+`);
+      expect(code, `${stdout}\n${stderr}`).toBe(0);
+      const value = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
+      expect(value).toMatchObject({
+        state: "FINISHED",
+        name: "the-grid",
+        expected: 2,
+        runs: [
+          ["finished", 1],
+          ["finished", 2],
+        ],
+        best: 2,
+        bayes: "FINISHED",
+      });
+      const seen = value.seen as unknown[];
+      expect(seen).toHaveLength(4);
+      expect(seen.slice(0, 2)).toEqual([
+        [1, { lr: 0.1 }],
+        [2, { lr: 0.1 }],
+      ]);
+      expect(value.ids).toHaveLength(2);
+      expect(`${String(value.wrong)}\n${stderr}`).toContain("grid needs a list of values or an int_uniform");
+    },
+  );
+});
