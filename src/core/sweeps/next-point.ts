@@ -55,7 +55,7 @@ function gridPoint(choices: readonly Choice[], index: number): Point {
 export function argumentsOf(config: SweepConfig, point: Point): Record<string, { value: JsonValue }> {
   const args: Record<string, { value: JsonValue }> = {};
   config.choices.forEach(({ path, of }, at) => {
-    const value = valueOf(of, point[at] ?? 0, config.method === "grid");
+    const value = chosen(of, point[at] ?? 0, config.method === "grid");
     const [first = "", ...inner] = path;
     if (inner.length === 0) {
       args[first] = { value };
@@ -72,7 +72,7 @@ export function argumentsOf(config: SweepConfig, point: Point): Record<string, {
   return args;
 }
 
-function valueOf(of: Choice["of"], u: number, even: boolean): JsonValue {
+function chosen(of: Choice["of"], u: number, even: boolean): JsonValue {
   if ("quantile" in of) return of.quantile(u);
   const weights = even ? of.values.map(() => 1) : of.weights;
   let rest = u * weights.reduce((sum, weight) => sum + weight, 0);
