@@ -123,13 +123,15 @@ export async function insertSweepAgent(db: Kysely<Tables>, agent: Insertable<Tab
   await db.insertInto("sweepAgents").values(agent).execute();
 }
 
-/** The agent's sweep, and keeps that the agent has spoken. */
-export async function touchSweepAgent(db: Kysely<Tables>, id: string, now: number): Promise<string | undefined> {
-  const row = await db
-    .updateTable("sweepAgents")
-    .set({ heartbeatAt: now })
-    .where("id", "=", id)
-    .returning("sweepId")
+/** The sweep that the agent serves. */
+export async function findSweepOfAgent(db: Kysely<Tables>, agentId: string): Promise<SweepRecord | undefined> {
+  return select(db)
+    .innerJoin("sweepAgents as a", "a.sweepId", "s.id")
+    .where("a.id", "=", agentId)
     .executeTakeFirst();
-  return row?.sweepId;
+}
+
+/** Keeps that the agent has spoken. */
+export async function touchSweepAgent(db: Kysely<Tables>, id: string, now: number): Promise<void> {
+  await db.updateTable("sweepAgents").set({ heartbeatAt: now }).where("id", "=", id).execute();
 }

@@ -20,8 +20,6 @@ export interface SweepConfig {
   readonly choices: readonly Choice[];
   /** How many runs at most; null: no limit of its own. */
   readonly runCap: number | null;
-  /** What is kept but has no effect. */
-  readonly warnings: readonly string[];
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -48,12 +46,15 @@ export function parseSweepConfig(text: string): SweepConfig {
       if (!("values" in of)) wrong(`parameters.${path.join(".")}`, "grid needs a list of values or an int_uniform");
   const { run_cap: cap } = config;
   if (cap != null && !(Number.isInteger(cap) && Number(cap) > 0)) wrong("run_cap", "run_cap must be 1 or more");
+  if (config.early_terminate != null)
+    wrong("early_terminate", "early_terminate must be left out: this server stops no run early");
+  if (isFields(config.controller) && config.controller.type === "local")
+    wrong("controller.type", "controller.type must not be local: this server chooses the runs of a sweep itself");
   if (problems.length > 0) {
     const [first] = problems;
     const values = { problem: first?.message ?? "" };
     throw new SlipwayError("SWEEP_CONFIG_INVALID", { values, where: first?.path || "config", problems });
   }
-  const early = config.early_terminate == null ? [] : ["early_terminate is kept, but this server stops no run early"];
   return {
     method: method as SweepConfig["method"],
     name: typeof config.name === "string" ? config.name : null,
@@ -61,7 +62,6 @@ export function parseSweepConfig(text: string): SweepConfig {
     metric,
     choices,
     runCap: cap == null ? null : Number(cap),
-    warnings: early,
   };
 }
 

@@ -124,7 +124,7 @@ describe.each(databases)("what a key may do over the wire, on $name", ({ open })
     const { id } = await app.services.queues.createDefaultResourceConfig(admin, target);
     return globalId("DefaultResourceConfig", id);
   };
-  const newSweep = async () => (await app.services.sweeps.upsert(admin, { ...at, config: SWEEP })).sweep.id;
+  const newSweep = async () => (await app.services.sweeps.upsert(admin, { ...at, config: SWEEP })).id;
   const newSweepAgent = async () =>
     app.services.sweeps.createAgent(admin, { ...at, host: "h", sweep: await newSweep() });
   const newMember = async () => {

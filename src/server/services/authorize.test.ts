@@ -106,7 +106,7 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
   const s = () => plane.services;
   const inTeam = { entityName: "team", projectName: "sweeps" };
   const grid = "method: grid\nparameters: {x: {values: [1, 2]}}";
-  const newSweep = async () => (await s().sweeps.upsert(plane.admin, { ...inTeam, config: grid })).sweep.id;
+  const newSweep = async () => (await s().sweeps.upsert(plane.admin, { ...inTeam, config: grid })).id;
   const sweepProject = async () =>
     (await s().projects.upsert(plane.admin, { entityName: "team", name: "sweeps" })).project;
   const table: {

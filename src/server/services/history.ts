@@ -68,6 +68,7 @@ export function createHistoryService(context: ServiceContext): HistoryService {
     },
 
     async sampled(run, spec) {
+      if (spec.keys.length === 0) return [];
       const sampler = createSampler<JsonObject>(Math.max(1, Math.min(spec.samples, MAX_SAMPLES)));
       const filter = { runId: run.id, stream: "history", ...stepFilter(spec) } as const;
       for await (const lines of readRunLines(context, filter)) {

@@ -10,6 +10,7 @@ import {
   countSweepRuns,
   countSweeps,
   findSweep,
+  findSweepOfAgent,
   finishedSweepRuns,
   hasLiveRuns,
   insertSweep,
@@ -63,7 +64,7 @@ export interface SweepsService {
   /** The best value of the metric among finished runs; null without one. */
   bestLoss(principal: Principal, sweep: SweepRecord): Promise<number | null>;
   /** SWEEP_CONFIG_INVALID, SWEEP_STATE_REFUSED, SWEEP_ON_LAUNCH. */
-  upsert(principal: Principal, input: UpsertSweepInput): Promise<{ sweep: SweepRecord; warnings: readonly string[] }>;
+  upsert(principal: Principal, input: UpsertSweepInput): Promise<SweepRecord>;
   /** Registers an agent and starts the sweep if it waits; answers the agent's id. */
   createAgent(
     principal: Principal,
@@ -83,10 +84,10 @@ export function createSweepsService(context: ServiceContext): SweepsService {
   const { kysely } = database;
   const fraction = () => random(4).reduce((sum, byte) => (sum + byte) / 256, 0);
 
-  async function changeable(principal: Principal, id: string): Promise<SweepRecord> {
-    const sweep = await findSweep(kysely, { id });
+  /** `what`: how the caller names it. */
+  function mayChange(principal: Principal, sweep: SweepRecord | undefined, what: string): SweepRecord {
     if (!sweep || !maySee(principal, sweep.entityId))
-      throw new SlipwayError("SWEEP_NOT_FOUND", { values: { sweep: id } });
+      throw new SlipwayError("SWEEP_NOT_FOUND", { values: { sweep: what } });
     requireRole(principal, { id: sweep.entityId, name: sweep.entityName }, "MEMBER", "change sweeps");
     return sweep;
   }
@@ -107,9 +108,9 @@ export function createSweepsService(context: ServiceContext): SweepsService {
   }
 
   async function change(principal: Principal, id: string, input: UpsertSweepInput) {
-    const sweep = await changeable(principal, id);
+    const sweep = mayChange(principal, await findSweep(kysely, { id }), id);
     const { state } = input;
-    const config = input.config == null ? undefined : parseSweepConfig(input.config);
+    if (input.config != null) parseSweepConfig(input.config);
     const from = state === "FINISHED" || state === "CANCELED" ? STATES : OPEN;
     return database.transaction(clock, async (tx) => {
       const changed = await updateSweep(tx.kysely, sweep.id, state == null ? STATES : from, {
@@ -121,7 +122,7 @@ export function createSweepsService(context: ServiceContext): SweepsService {
       });
       const now = await again(tx, sweep.id);
       if (!changed) throw new SlipwayError("SWEEP_STATE_REFUSED", { values: { from: now.state, to: state ?? "" } });
-      return { sweep: now, warnings: config?.warnings ?? [] };
+      return now;
     });
   }
 
@@ -206,7 +207,7 @@ export function createSweepsService(context: ServiceContext): SweepsService {
           updatedAt: tx.now,
           heartbeatAt: null,
         });
-        return { sweep: await again(tx, id), warnings: config.warnings };
+        return again(tx, id);
       });
     },
 
@@ -225,11 +226,9 @@ export function createSweepsService(context: ServiceContext): SweepsService {
     },
 
     async heartbeat(principal, agentId, running) {
+      const sweep = mayChange(principal, await findSweepOfAgent(kysely, agentId), `of agent ${agentId}`);
       const now = clock.now();
-      const sweepId = await touchSweepAgent(kysely, agentId, now);
-      if (sweepId === undefined)
-        throw new SlipwayError("SWEEP_NOT_FOUND", { values: { sweep: `of agent ${agentId}` } });
-      const sweep = await changeable(principal, sweepId);
+      await touchSweepAgent(kysely, agentId, now);
       await updateSweep(kysely, sweep.id, OPEN, { heartbeatAt: now });
       if (sweep.state === "CANCELED") return [...running.map((run_id) => ({ type: "stop", run_id }) as const), EXIT];
       if (running.length > 0) return [];

@@ -36,11 +36,25 @@ try:
   wrong = "none"
 except BaseException as e:
   wrong = str(e)
+try:
+  wandb.sweep({"method": "random", "early_terminate": {"type": "hyperband", "min_iter": 3},
+    "parameters": {"x": {"values": [1, 2]}}}, project=project, entity=entity)
+  early = "none"
+except BaseException as e:
+  early = str(e)
 api = wandb.Api()
+from click.testing import CliRunner
+from wandb.cli import cli
+held = wandb.sweep({"method": "random", "metric": {"name": "loss", "goal": "minimize"},
+  "parameters": {"x": {"values": [1, 2]}}}, project=project, entity=entity)
+states = [api.sweep(f"{entity}/{project}/{held}").state]
+for change in ["--resume", "--pause", "--resume", "--cancel", "--resume"]:
+  done = CliRunner().invoke(cli.cli, ["sweep", change, f"{entity}/{project}/{held}"])
+  states.append([done.exit_code == 0, wandb.Api().sweep(f"{entity}/{project}/{held}").state])
 one = api.sweep(f"{entity}/{project}/{grid}")
 print(json.dumps({"seen": seen, "state": one.state, "name": one.name, "expected": one.expected_run_count,
   "runs": [[r.state, r.config["x"]] for r in one.runs], "best": one.best_run().config["x"],
-  "ids": [s.name for s in api.project(project, entity).sweeps()], "bayes": api.sweep(f"{entity}/{project}/{bayes}").state, "wrong": wrong}))
+  "ids": [s.name for s in api.project(project, entity).sweeps()], "bayes": api.sweep(f"{entity}/{project}/{bayes}").state, "wrong": wrong, "early": early, "states": states}))
 `);
       expect(code, `${stdout}\n${stderr}`).toBe(0);
       const value = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
@@ -54,6 +68,7 @@ print(json.dumps({"seen": seen, "state": one.state, "name": one.name, "expected"
         ],
         best: 2,
         bayes: "FINISHED",
+        states: ["PENDING", [true, "RUNNING"], [true, "PAUSED"], [true, "RUNNING"], [true, "CANCELED"], [false, "CANCELED"]],
       });
       const seen = value.seen as unknown[];
       expect(seen).toHaveLength(4);
@@ -61,8 +76,9 @@ print(json.dumps({"seen": seen, "state": one.state, "name": one.name, "expected"
         [1, { lr: 0.1 }],
         [2, { lr: 0.1 }],
       ]);
-      expect(value.ids).toHaveLength(2);
+      expect(value.ids).toHaveLength(3);
       expect(`${String(value.wrong)}\n${stderr}`).toContain("grid needs a list of values or an int_uniform");
+      expect(`${String(value.early)}\n${stderr}`).toContain("early_terminate must be left out");
     },
   );
 });

@@ -20,6 +20,17 @@ Run.implement({
     summaryMetrics: t.expose("summaryMetrics", { type: "JSONString", nullable: true }),
     state: t.exposeString("state", { nullable: true }),
     stopped: t.exposeBoolean("stopped", { nullable: true }),
+    shouldStop: t.boolean({
+      nullable: true,
+      description: "It was asked to stop and has not ended yet.",
+      resolve: (run) => run.stopped && (run.state === "pending" || run.state === "running"),
+    }),
+    running: t.boolean({ nullable: true, resolve: (run) => run.state === "running" }),
+    failed: t.boolean({
+      nullable: true,
+      description: "It ended as failed or crashed.",
+      resolve: (run) => run.state === "failed" || run.state === "crashed",
+    }),
     tags: t.field({ type: ["String"], nullable: true, resolve: (run) => run.tags }),
     group: t.exposeString("groupName", { nullable: true }),
     groupName: t.exposeString("groupName", { nullable: true }),

@@ -104,11 +104,14 @@ const UpsertSweepInput = builder.inputType("UpsertSweepInput", {
 });
 
 const UpsertSweepPayload = builder
-  .objectRef<{ readonly sweep: SweepRecord; readonly warnings: readonly string[] }>("UpsertSweepPayload")
+  .objectRef<{ readonly sweep: SweepRecord }>("UpsertSweepPayload")
   .implement({
     fields: (t) => ({
       sweep: t.field({ type: Sweep, resolve: ({ sweep }) => sweep }),
-      configValidationWarnings: t.field({ type: ["String"], resolve: ({ warnings }) => warnings }),
+      configValidationWarnings: t.stringList({
+        description: "Always empty: whatever this server does not do is an error.",
+        resolve: () => [],
+      }),
     }),
   });
 
@@ -154,8 +157,12 @@ builder.mutationFields((t) => ({
     type: UpsertSweepPayload,
     nullable: true,
     args: { input: t.arg({ type: UpsertSweepInput, required: true }) },
-    resolve: (_root, { input }, { services, viewer }) =>
-      services.sweeps.upsert(viewer, { ...input, id: input.id ? requireKey("Sweep", input.id, "id") : null }),
+    resolve: async (_root, { input }, { services, viewer }) => ({
+      sweep: await services.sweeps.upsert(viewer, {
+        ...input,
+        id: input.id ? requireKey("Sweep", input.id, "id") : null,
+      }),
+    }),
   }),
   createAgent: t.field({
     type: CreateAgentPayload,
