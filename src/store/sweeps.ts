@@ -125,10 +125,7 @@ export async function insertSweepAgent(db: Kysely<Tables>, agent: Insertable<Tab
 
 /** The sweep that the agent serves. */
 export async function findSweepOfAgent(db: Kysely<Tables>, agentId: string): Promise<SweepRecord | undefined> {
-  return select(db)
-    .innerJoin("sweepAgents as a", "a.sweepId", "s.id")
-    .where("a.id", "=", agentId)
-    .executeTakeFirst();
+  return select(db).innerJoin("sweepAgents as a", "a.sweepId", "s.id").where("a.id", "=", agentId).executeTakeFirst();
 }
 
 /** Keeps that the agent has spoken. */

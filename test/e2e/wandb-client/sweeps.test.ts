@@ -68,7 +68,14 @@ print(json.dumps({"seen": seen, "state": one.state, "name": one.name, "expected"
         ],
         best: 2,
         bayes: "FINISHED",
-        states: ["PENDING", [true, "RUNNING"], [true, "PAUSED"], [true, "RUNNING"], [true, "CANCELED"], [false, "CANCELED"]],
+        states: [
+          "PENDING",
+          [true, "RUNNING"],
+          [true, "PAUSED"],
+          [true, "RUNNING"],
+          [true, "CANCELED"],
+          [false, "CANCELED"],
+        ],
       });
       const seen = value.seen as unknown[];
       expect(seen).toHaveLength(4);

@@ -103,17 +103,15 @@ const UpsertSweepInput = builder.inputType("UpsertSweepInput", {
   }),
 });
 
-const UpsertSweepPayload = builder
-  .objectRef<{ readonly sweep: SweepRecord }>("UpsertSweepPayload")
-  .implement({
-    fields: (t) => ({
-      sweep: t.field({ type: Sweep, resolve: ({ sweep }) => sweep }),
-      configValidationWarnings: t.stringList({
-        description: "Always empty: whatever this server does not do is an error.",
-        resolve: () => [],
-      }),
+const UpsertSweepPayload = builder.objectRef<{ readonly sweep: SweepRecord }>("UpsertSweepPayload").implement({
+  fields: (t) => ({
+    sweep: t.field({ type: Sweep, resolve: ({ sweep }) => sweep }),
+    configValidationWarnings: t.stringList({
+      description: "Always empty: whatever this server does not do is an error.",
+      resolve: () => [],
     }),
-  });
+  }),
+});
 
 const CreateAgentInput = builder.inputType("CreateAgentInput", {
   fields: (t) => ({
