@@ -357,7 +357,7 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
       if (allowed) expect(["done", "nothing"], caller).toContain(outcome);
       else
         expect(outcome, caller).toMatch(
-          /^(nothing|FORBIDDEN|KEY_SCOPE|(ENTITY|QUEUE|ITEM|AGENT|RUN|KEY|USER)_NOT_FOUND)$/,
+          /^(nothing|FORBIDDEN|KEY_SCOPE|(ENTITY|QUEUE|ITEM|AGENT|RUN|KEY|USER|SWEEP)_NOT_FOUND)$/,
         );
     }
   });
