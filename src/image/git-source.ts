@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { COMMIT, gitRemoteProblem } from "../core/git-remote.ts";
 import { type CommandResult, runCommand } from "./command.ts";
+import { ownEnvironment } from "./config.ts";
 
 export interface GitOptions {
   readonly signal?: AbortSignal;
@@ -77,7 +78,7 @@ function gitRunner(remote: string, options: GitOptions): Git {
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   const timeout = AbortSignal.timeout(timeoutMs);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]);
-  const env = gitEnvironment(options.env ?? process.env);
+  const env = gitEnvironment(options.env ?? ownEnvironment());
   return async (args, { mayFail } = { mayFail: false }) => {
     let result: CommandResult;
     try {
