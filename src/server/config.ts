@@ -126,6 +126,12 @@ export const SERVER_SETTINGS = z.object({
     .describe(
       "How many unknown API keys one address may present in a minute; more are answered 429 and not looked up. Keys that were good there lately are served on.",
     ),
+  SLIPWAY_PLAIN_PROTOCOL: z
+    .enum(["0", "1"])
+    .default("0")
+    .describe(
+      "1: refuse everything in the API that Slipway adds to the wandb client's protocol. For tests, and to see what works while only some have moved.",
+    ),
   SLIPWAY_ACKNOWLEDGE_SECONDS: z.coerce
     .number()
     .int()
@@ -153,6 +159,8 @@ export interface ServerConfig {
   readonly adminUser: string;
   readonly adminApiKey: string | undefined;
   readonly logLevel: string;
+  /** Speak only the wandb client's protocol. */
+  readonly plainProtocol: boolean;
   readonly limits: ServerLimits;
 }
 
@@ -207,6 +215,7 @@ export function readServerConfig(
     adminUser: settings.SLIPWAY_ADMIN_USER,
     adminApiKey: settings.SLIPWAY_ADMIN_API_KEY,
     logLevel: settings.SLIPWAY_LOG_LEVEL,
+    plainProtocol: settings.SLIPWAY_PLAIN_PROTOCOL === "1",
     limits: {
       graphqlBytes: settings.SLIPWAY_GRAPHQL_MAX_BYTES,
       graphqlDepth: settings.SLIPWAY_GRAPHQL_MAX_DEPTH,

@@ -86,6 +86,7 @@ export async function startServer(config: ServerConfig, deps: ServerDeps = {}): 
       clock,
       logger,
       limits: config.limits,
+      plainProtocol: config.plainProtocol,
       baseUrl: config.baseUrl,
       version: packageVersion(),
       ready: async () => {

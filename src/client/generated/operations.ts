@@ -464,6 +464,102 @@ export type ItemDetailFragment = { readonly runSpec: unknown, readonly leaseExpi
 
 export type LogPageFieldsFragment = { readonly next: number, readonly complete: boolean, readonly lines: ReadonlyArray<{ readonly index: number, readonly node: string, readonly attempt: number, readonly at: string, readonly text: string }> };
 
+export type ServerFeaturesQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type ServerFeaturesQuery = { readonly serverInfo: { readonly features: ReadonlyArray<{ readonly name: string, readonly isEnabled: boolean }> } | null };
+
+export type PlainViewerQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type PlainViewerQuery = { readonly viewer: { readonly id: string, readonly entity: string } | null };
+
+export type PlainQueuesQueryVariables = Exact<{
+  entity: string;
+  project: string;
+}>;
+
+
+export type PlainQueuesQuery = { readonly project: { readonly runQueues: ReadonlyArray<{ readonly id: string, readonly name: string }> } | null };
+
+export type PlainRegisterMutationVariables = Exact<{
+  input: CreateLaunchAgentInput;
+}>;
+
+
+export type PlainRegisterMutation = { readonly createLaunchAgent: { readonly launchAgentId: string } | null };
+
+export type PlainAgentQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type PlainAgentQuery = { readonly launchAgent: { readonly name: string, readonly stopPolling: boolean } | null };
+
+export type PlainPopMutationVariables = Exact<{
+  entity: string;
+  project: string;
+  queue: string;
+  agent: string;
+}>;
+
+
+export type PlainPopMutation = { readonly popFromRunQueue: { readonly runQueueItemId: string, readonly runSpec: unknown } | null };
+
+export type PlainAcknowledgeMutationVariables = Exact<{
+  item: string;
+  run: string;
+}>;
+
+
+export type PlainAcknowledgeMutation = { readonly ackRunQueueItem: { readonly success: boolean } | null };
+
+export type PlainFailMutationVariables = Exact<{
+  item: string;
+  message: string;
+  stage: string;
+}>;
+
+
+export type PlainFailMutation = { readonly failRunQueueItem: { readonly success: boolean } | null };
+
+export type PlainWarningMutationVariables = Exact<{
+  item: string;
+  message: string;
+  stage: string;
+}>;
+
+
+export type PlainWarningMutation = { readonly updateRunQueueItemWarning: { readonly success: boolean } | null };
+
+export type PlainItemQueryVariables = Exact<{
+  entity: string;
+  project: string;
+  queue: string;
+  item: string;
+}>;
+
+
+export type PlainItemQuery = { readonly project: { readonly runQueue: { readonly runQueueItem: { readonly id: string, readonly state: RunQueueItemState, readonly associatedRunId: string | null } | null } | null } | null };
+
+export type PlainRunQueryVariables = Exact<{
+  entity: string;
+  project: string;
+  run: string;
+}>;
+
+
+export type PlainRunQuery = { readonly project: { readonly run: { readonly state: string | null, readonly stopped: boolean | null } | null } | null };
+
+export type PlainUpsertRunMutationVariables = Exact<{
+  entity: string;
+  project: string;
+  run: string;
+}>;
+
+
+export type PlainUpsertRunMutation = { readonly upsertBucket: { readonly bucket: { readonly id: string } | null } | null };
+
 export type QueuesQueryVariables = Exact<{
   entityName: string;
 }>;
@@ -1363,6 +1459,116 @@ export const DeleteItemDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<DeleteItemMutation, DeleteItemMutationVariables>;
+export const ServerFeaturesDocument = new TypedDocumentString(`
+    query ServerFeatures {
+  serverInfo {
+    features {
+      name
+      isEnabled
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<ServerFeaturesQuery, ServerFeaturesQueryVariables>;
+export const PlainViewerDocument = new TypedDocumentString(`
+    query PlainViewer {
+  viewer {
+    id
+    entity
+  }
+}
+    `) as unknown as TypedDocumentString<PlainViewerQuery, PlainViewerQueryVariables>;
+export const PlainQueuesDocument = new TypedDocumentString(`
+    query PlainQueues($entity: String!, $project: String!) {
+  project(name: $project, entityName: $entity) {
+    runQueues {
+      id
+      name
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<PlainQueuesQuery, PlainQueuesQueryVariables>;
+export const PlainRegisterDocument = new TypedDocumentString(`
+    mutation PlainRegister($input: CreateLaunchAgentInput!) {
+  createLaunchAgent(input: $input) {
+    launchAgentId
+  }
+}
+    `) as unknown as TypedDocumentString<PlainRegisterMutation, PlainRegisterMutationVariables>;
+export const PlainAgentDocument = new TypedDocumentString(`
+    query PlainAgent($id: ID!) {
+  launchAgent(id: $id) {
+    name
+    stopPolling
+  }
+}
+    `) as unknown as TypedDocumentString<PlainAgentQuery, PlainAgentQueryVariables>;
+export const PlainPopDocument = new TypedDocumentString(`
+    mutation PlainPop($entity: String!, $project: String!, $queue: String!, $agent: ID!) {
+  popFromRunQueue(
+    input: {entityName: $entity, projectName: $project, queueName: $queue, launchAgentId: $agent}
+  ) {
+    runQueueItemId
+    runSpec
+  }
+}
+    `) as unknown as TypedDocumentString<PlainPopMutation, PlainPopMutationVariables>;
+export const PlainAcknowledgeDocument = new TypedDocumentString(`
+    mutation PlainAcknowledge($item: ID!, $run: String!) {
+  ackRunQueueItem(input: {runQueueItemId: $item, runName: $run}) {
+    success
+  }
+}
+    `) as unknown as TypedDocumentString<PlainAcknowledgeMutation, PlainAcknowledgeMutationVariables>;
+export const PlainFailDocument = new TypedDocumentString(`
+    mutation PlainFail($item: ID!, $message: String!, $stage: String!) {
+  failRunQueueItem(
+    input: {runQueueItemId: $item, message: $message, stage: $stage}
+  ) {
+    success
+  }
+}
+    `) as unknown as TypedDocumentString<PlainFailMutation, PlainFailMutationVariables>;
+export const PlainWarningDocument = new TypedDocumentString(`
+    mutation PlainWarning($item: ID!, $message: String!, $stage: String!) {
+  updateRunQueueItemWarning(
+    input: {runQueueItemId: $item, message: $message, stage: $stage}
+  ) {
+    success
+  }
+}
+    `) as unknown as TypedDocumentString<PlainWarningMutation, PlainWarningMutationVariables>;
+export const PlainItemDocument = new TypedDocumentString(`
+    query PlainItem($entity: String!, $project: String!, $queue: String!, $item: ID!) {
+  project(name: $project, entityName: $entity) {
+    runQueue(name: $queue) {
+      runQueueItem(id: $item) {
+        id
+        state
+        associatedRunId
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<PlainItemQuery, PlainItemQueryVariables>;
+export const PlainRunDocument = new TypedDocumentString(`
+    query PlainRun($entity: String!, $project: String!, $run: String!) {
+  project(name: $project, entityName: $entity) {
+    run(name: $run) {
+      state
+      stopped
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<PlainRunQuery, PlainRunQueryVariables>;
+export const PlainUpsertRunDocument = new TypedDocumentString(`
+    mutation PlainUpsertRun($entity: String!, $project: String!, $run: String!) {
+  upsertBucket(input: {entityName: $entity, modelName: $project, name: $run}) {
+    bucket {
+      id
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<PlainUpsertRunMutation, PlainUpsertRunMutationVariables>;
 export const QueuesDocument = new TypedDocumentString(`
     query Queues($entityName: String!) {
   entity(name: $entityName) {

@@ -18,6 +18,8 @@ export interface GraphqlContext {
   /** Where the client reached this server, for addresses in answers; without a trailing slash. */
   readonly baseUrl: string;
   readonly version: string;
+  /** Only the plain protocol is spoken (SLIPWAY_PLAIN_PROTOCOL). */
+  readonly plainProtocol: boolean;
   /** The client prints the messages of errors, but not their extensions. */
   readonly showsMessageOnly: boolean;
 }

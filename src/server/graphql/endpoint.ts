@@ -3,6 +3,7 @@ import {
   type ExecutionResult,
   execute,
   GraphQLError,
+  type GraphQLSchema,
   getOperationAST,
   type OperationDefinitionNode,
   parse,
@@ -12,7 +13,8 @@ import type { ServerLimits } from "../config.ts";
 import type { GraphqlContext } from "./context.ts";
 import { clientError } from "./errors.ts";
 import { checkLimits } from "./limits.ts";
-import { schema } from "./schema.ts";
+import { plainSchemaOf } from "./plain-schema.ts";
+import { schema, schemaText } from "./schema.ts";
 
 export interface GraphqlAnswer {
   /** 200, also with errors: clients look there. 503 while the database is away, so that they try again. */
@@ -32,9 +34,13 @@ const KEPT_LENGTH = 20_000;
 /** The largest operation of the wandb client has some 600 tokens. */
 const MAX_TOKENS = 10_000;
 
-export function createGraphqlEndpoint({ graphqlDepth, graphqlComplexity }: ServerLimits): GraphqlEndpoint {
+/** `plain`: documents with words of ours are not valid. */
+export function createGraphqlEndpoint(
+  { graphqlDepth, graphqlComplexity }: ServerLimits,
+  plain: boolean,
+): GraphqlEndpoint {
   const limits = { depth: graphqlDepth, complexity: graphqlComplexity };
-  const documents = createDocuments();
+  const documents = createDocuments(plain ? plainSchemaOf(schemaText) : schema);
   return async (body, context) => {
     let result: ExecutionResult;
     try {
@@ -79,7 +85,7 @@ function operationOf(document: DocumentNode, name: string | null): OperationDefi
 }
 
 /** Valid documents by their text, the least recently used forgotten first. Throws all errors of one that is not valid. */
-function createDocuments(): { get(query: string): DocumentNode } {
+function createDocuments(known: GraphQLSchema): { get(query: string): DocumentNode } {
   const kept = new Map<string, DocumentNode>();
   return {
     get(query) {
@@ -88,7 +94,7 @@ function createDocuments(): { get(query: string): DocumentNode } {
         kept.delete(query);
       } else {
         document = parse(query, { maxTokens: MAX_TOKENS });
-        const errors = validate(schema, document);
+        const errors = validate(known, document);
         if (errors.length > 0) throw errors;
       }
       if (query.length <= KEPT_LENGTH) kept.set(query, document);

@@ -26,6 +26,8 @@ export interface AppDeps {
   /** Where clients reach the server, if not under the Host they name. */
   readonly baseUrl: string | undefined;
   readonly version: string;
+  /** Speak only the wandb client's protocol. */
+  readonly plainProtocol: boolean;
   /** Does the database answer? Rejects if not. */
   readonly ready: () => Promise<void>;
   /** Aborted when the server closes: waiting requests end at once. */

@@ -11,8 +11,8 @@ const WANDB_CLIENT = /^(wandb-core|W&B )/;
 
 /** POST /graphql */
 export function graphqlRoutes(deps: AppDeps): Hono<AppEnv> {
-  const { services, runFiles, logger, limits, version, closing } = deps;
-  const answer = createGraphqlEndpoint(limits);
+  const { services, runFiles, logger, limits, version, plainProtocol, closing } = deps;
+  const answer = createGraphqlEndpoint(limits, plainProtocol);
   const routes = new Hono<AppEnv>();
   routes.post("/graphql", authenticated(deps), async (context) => {
     const viewer = context.get("viewer");
@@ -31,6 +31,7 @@ export function graphqlRoutes(deps: AppDeps): Hono<AppEnv> {
         },
         baseUrl: deps.baseUrl ?? new URL(context.req.url).origin,
         version,
+        plainProtocol,
         showsMessageOnly: WANDB_CLIENT.test(context.req.header("user-agent") ?? ""),
       });
       return context.json(result, status, status === 503 ? { "retry-after": "2" } : {});

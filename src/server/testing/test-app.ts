@@ -74,7 +74,7 @@ export async function createTestApp(
     limits: options.limits ?? {},
   });
   const closing = new AbortController();
-  const { limits } = readServerConfig({ HOME: directory, ...options.env });
+  const { limits, plainProtocol } = readServerConfig({ HOME: directory, ...options.env });
   const urlMinutes = limits.uploadUrlMinutes;
   const signedUrls = createSignedUrls({ files, clock, secret: randomBytes(32), minutes: urlMinutes });
   const runFiles = createRunFiles({ services, database, files, signedUrls, clock, urlMinutes });
@@ -87,6 +87,7 @@ export async function createTestApp(
     clock,
     logger,
     limits,
+    plainProtocol,
     baseUrl: undefined,
     version: "0.0.0-test",
     ready: async () => void (await services.events.latest()),

@@ -1,7 +1,10 @@
+import { LEASES_FEATURE } from "../../../core/protocol.ts";
 import { builder } from "../builder.ts";
 
-/** Features of the wire that are off until their parts are here; the wandb client takes an absent one as off, too. */
-const FEATURES: readonly { readonly name: string; readonly isEnabled: boolean }[] = [];
+/** What this server can beyond the plain protocol, as our agents look for it; to the wandb client an absent feature is off. */
+const FEATURES: readonly { readonly name: string; readonly isEnabled: boolean }[] = [
+  { name: LEASES_FEATURE, isEnabled: true },
+];
 
 const ServerFeature = builder
   .objectRef<{ readonly name: string; readonly isEnabled: boolean }>("ServerFeature")
@@ -22,9 +25,9 @@ const LatestLocalVersionInfo = builder
     }),
   });
 
-const ServerInfo = builder.objectRef<{ readonly version: string }>("ServerInfo").implement({
+const ServerInfo = builder.objectRef<{ readonly version: string; readonly plainProtocol: boolean }>("ServerInfo").implement({
   fields: (t) => ({
-    features: t.field({ type: [ServerFeature], resolve: () => [...FEATURES] }),
+    features: t.field({ type: [ServerFeature], resolve: ({ plainProtocol }) => (plainProtocol ? [] : [...FEATURES]) }),
     cliVersionInfo: t.field({
       type: "JSON",
       nullable: true,
@@ -42,5 +45,5 @@ const ServerInfo = builder.objectRef<{ readonly version: string }>("ServerInfo")
 });
 
 builder.queryField("serverInfo", (t) =>
-  t.field({ type: ServerInfo, nullable: true, resolve: (_root, _args, { version }) => ({ version }) }),
+  t.field({ type: ServerInfo, nullable: true, resolve: (_root, _args, { version, plainProtocol }) => ({ version, plainProtocol }) }),
 );
