@@ -56,7 +56,8 @@ export interface ControlPlaneOptions {
   readonly closing: AbortSignal;
 }
 
-const RETRY = { baseMs: 200, maxMs: 5_000 };
+/** Waits between tries, in milliseconds. */
+export const RETRY = { baseMs: 200, maxMs: 5_000 };
 
 export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const { client, clock, logger } = options;
@@ -164,7 +165,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
 const FAULTS = 6;
 
 /** The server could not be reached, could not answer now, or does not take our key at the moment: not the item's fault. */
-function mayPass(error: unknown, attempt: number): boolean {
+export function mayPass(error: unknown, attempt: number): boolean {
   if (!(error instanceof SlipwayError)) return false;
   if (error.code === "SERVER_REFUSED") return false;
   if (error.code === "INTERNAL") return attempt < FAULTS;

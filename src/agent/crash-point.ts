@@ -16,7 +16,9 @@ export const CRASH_POINTS = [
   "logs-drained",
   "settled",
 ] as const;
-export type CrashPoint = (typeof CRASH_POINTS)[number];
+/** Two more, where the plain protocol is spoken; both come before "leased". */
+export const PLAIN_CRASH_POINTS = ["popped", "item-acknowledged"] as const;
+export type CrashPoint = (typeof CRASH_POINTS)[number] | (typeof PLAIN_CRASH_POINTS)[number];
 
 /** Ends the process here if the tests ask for it; does nothing otherwise. */
 export type PassPoint = (point: CrashPoint) => void;

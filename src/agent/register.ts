@@ -3,16 +3,14 @@ import type { Client } from "../client/client.ts";
 import {
   AgentQueuesDocument,
   RegisterAgentDocument,
-  ServerInfoDocument,
+  ServerFeaturesDocument,
   ViewerDocument,
 } from "../client/generated/operations.ts";
 import { type Problem, SlipwayError } from "../core/errors/slipway-error.ts";
 import { didYouMean } from "../core/nearest.ts";
+import { LEASES_FEATURE, QUEUE_PROJECT } from "../core/protocol.ts";
 import type { AgentConfig } from "./config.ts";
 import { findPredecessor, keepIdentity } from "./identity.ts";
-
-/** wandb keeps every queue in this project, whatever project the runs go to. */
-const QUEUE_PROJECT = "model-registry";
 
 export interface Registration {
   readonly id: string;
@@ -25,11 +23,9 @@ export interface Registration {
 
 /**
  * Makes the agent known to the server, with the queues it serves. An agent of this data directory that died is
- * replaced: what it held is free at once. Throws SERVER_UNREACHABLE, NOT_LOGGED_IN, AGENT_QUEUE_UNKNOWN,
- * AGENT_SERVER_PLAIN.
+ * replaced: what it held is free at once. Throws SERVER_UNREACHABLE, NOT_LOGGED_IN, AGENT_QUEUE_UNKNOWN.
  */
 export async function register(client: Client, config: AgentConfig, version: string): Promise<Registration> {
-  await checkServer(client);
   const entity = config.entity ?? (await ownEntity(client));
   const queueIds = await findQueues(client, entity, config.queues);
   const predecessor = findPredecessor(config.dataDir, config.baseUrl, entity);
@@ -57,14 +53,13 @@ export async function register(client: Client, config: AgentConfig, version: str
   }
 }
 
-/** A server without our additions refuses unknown fields by name; say so at the start instead of at the first item. */
-async function checkServer(client: Client): Promise<void> {
+/** Whether the server leases items (serverInfo.features); one that does not is spoken to in the wandb client's words alone. */
+export async function hasLeases(client: Client): Promise<boolean> {
   try {
-    await client.request(ServerInfoDocument, {});
+    const { serverInfo } = await client.request(ServerFeaturesDocument, {});
+    return serverInfo?.features.some(({ name, isEnabled }) => name === LEASES_FEATURE && isEnabled) === true;
   } catch (error) {
-    if (error instanceof SlipwayError && /Cannot query field|Unknown type/.test(error.message)) {
-      throw new SlipwayError("AGENT_SERVER_PLAIN", { values: { url: client.baseUrl, missing: error.message } });
-    }
+    if (error instanceof SlipwayError && /Cannot query field|Unknown type/.test(error.message)) return false;
     throw error;
   }
 }
@@ -77,7 +72,15 @@ async function ownEntity(client: Client): Promise<string> {
 
 async function findQueues(client: Client, entity: string, names: readonly string[]): Promise<string[]> {
   const { entity: found } = await client.request(AgentQueuesDocument, { entityName: entity });
-  const queues = found?.runQueues ?? [];
+  return chooseQueues(entity, names, found?.runQueues ?? []);
+}
+
+/** The ids of the queues with these names. Throws AGENT_QUEUE_UNKNOWN naming those that are missing. */
+export function chooseQueues(
+  entity: string,
+  names: readonly string[],
+  queues: readonly { readonly id: string; readonly name: string }[],
+): string[] {
   const known = queues.map((queue) => queue.name);
   const missing = names.filter((name) => !known.includes(name));
   if (missing.length > 0) {

@@ -17,7 +17,9 @@ import { type HeldItem, Interrupted } from "./held-item.ts";
 import { runJob, type Waits } from "./job.ts";
 import type { JobDeps } from "./job-deps.ts";
 import { createLeaseBook, createRenewals } from "./lease.ts";
-import { type Registration, register } from "./register.ts";
+import { createPlainControlPlane } from "./plain-control-plane.ts";
+import { hasLeases, type Registration, register } from "./register.ts";
+import { type PlainRegistration, registerPlain } from "./register-plain.ts";
 import { waitingReason } from "./settle.ts";
 import { listenForStops } from "./stop-events.ts";
 
@@ -45,7 +47,7 @@ const HAND_OVER_MS = 3_000;
 
 /**
  * Starts an agent: registers it (waiting for a server that cannot be reached yet), adopts what a dead predecessor left,
- * and works on items until it is closed. Throws NOT_LOGGED_IN, AGENT_QUEUE_UNKNOWN, AGENT_SERVER_PLAIN.
+ * and works on items until it is closed. Throws NOT_LOGGED_IN, AGENT_QUEUE_UNKNOWN.
  */
 export async function startAgent(config: AgentConfig, deps: AgentDeps = {}): Promise<RunningAgent> {
   const clock = deps.clock ?? systemClock;
@@ -59,21 +61,31 @@ export async function startAgent(config: AgentConfig, deps: AgentDeps = {}): Pro
     fetch,
     clock,
   });
-  let registration = await whenReachable(() => register(client, config, version), clock, logger);
-  logger.info({ agent: registration.name, id: registration.id, queues: config.queues }, "agent started");
+  const leases = await whenReachable(() => hasLeases(client), clock, logger);
+  let plain: PlainRegistration | undefined;
+  const makeKnown = async (): Promise<Registration> => {
+    if (leases) return register(client, config, version);
+    plain = await registerPlain(client, config, version);
+    return plain;
+  };
+  let registration = await whenReachable(makeKnown, clock, logger);
+  logger.info({ agent: registration.name, id: registration.id, queues: config.queues, leases }, "agent started");
 
   const closing = new AbortController();
   const ended = new AbortController();
   const { environment } = config.launchConfig;
   const aws = createAwsClients(environment);
   const book = createLeaseBook();
-  const controlPlane = createControlPlane({
-    client,
-    agentId: () => registration.id,
-    clock,
-    logger,
-    closing: closing.signal,
-  });
+  const pass = createPassPoint(config.crashAt);
+  const told = { client, agentId: () => registration.id, clock, logger, closing: closing.signal };
+  const controlPlane =
+    plain === undefined
+      ? createControlPlane(told)
+      : createPlainControlPlane({
+          ...told,
+          ...{ entity: registration.entity, queueNames: config.queues, apiKey: config.apiKey, fetch, pass },
+          records: () => (plain as PlainRegistration).plainRecords,
+        });
   const watcher = createTrainingWatcher({
     sagemaker: aws.sagemaker,
     clock,
@@ -83,7 +95,7 @@ export async function startAgent(config: AgentConfig, deps: AgentDeps = {}): Pro
     ...{ config, client, controlPlane, aws, watcher, clock, logger, fetch },
     lookUpImage: createImageLookup(aws.ecr, clock),
     logRate: createRateLimit(LOG_CALLS_PER_SECOND, clock),
-    pass: createPassPoint(config.crashAt),
+    pass,
   };
   const waits: Waits = new Map();
 
@@ -102,11 +114,11 @@ export async function startAgent(config: AgentConfig, deps: AgentDeps = {}): Pro
   }
 
   const renewals = createRenewals({ controlPlane, book, clock, logger, onStopPolling: () => void close() });
-  const background = [
-    watcher.run(ended.signal),
-    renewals.run(ended.signal),
-    listenForStops({ client, entity: registration.entity, book, clock, logger, onStop: renewals.hurry }, ended.signal),
-  ];
+  const background = [watcher.run(ended.signal), renewals.run(ended.signal)];
+  if (leases) {
+    const { entity } = registration;
+    background.push(listenForStops({ client, entity, book, clock, logger, onStop: renewals.hurry }, ended.signal));
+  }
   const working = new Set<Promise<void>>();
   const dispatching = dispatch({
     ...{ controlPlane, book, clock, logger },
@@ -118,8 +130,10 @@ export async function startAgent(config: AgentConfig, deps: AgentDeps = {}): Pro
       return work;
     },
     register: async () => {
-      registration.forget();
-      registration = await register(client, config, version);
+      const before = { registration, plain };
+      registration = await makeKnown();
+      if (before.plain !== undefined) plain?.plainRecords.takeOver(before.registration.id);
+      before.registration.forget();
       logger.info({ agent: registration.name, id: registration.id }, "registered again");
     },
     onStopPolling: () => void close(),
@@ -167,11 +181,7 @@ export async function startAgent(config: AgentConfig, deps: AgentDeps = {}): Pro
 }
 
 /** Tries until the server answers; a refusal throws at once. */
-async function whenReachable(
-  attempt: () => Promise<Registration>,
-  clock: Clock,
-  logger: Logger,
-): Promise<Registration> {
+async function whenReachable<T>(attempt: () => Promise<T>, clock: Clock, logger: Logger): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await attempt();

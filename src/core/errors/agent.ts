@@ -68,11 +68,11 @@ export const AGENT_ERRORS = {
     message: "{count} setting(s) of the agent are wrong",
     hint: "Correct each place named below.",
   },
-  AGENT_SERVER_PLAIN: {
-    status: 501,
+  AGENT_FORGOTTEN: {
+    status: 404,
     exit: 4,
-    message: "The server at {url} has no leases ({missing})",
-    hint: "Update the server to the agent's version.",
+    message: "The server at {url} does not know the agent {id} any more",
+    hint: "The agent registers again by itself.",
   },
   BUILD_NEEDS_BASE: {
     status: 422,

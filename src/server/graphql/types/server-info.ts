@@ -25,25 +25,34 @@ const LatestLocalVersionInfo = builder
     }),
   });
 
-const ServerInfo = builder.objectRef<{ readonly version: string; readonly plainProtocol: boolean }>("ServerInfo").implement({
-  fields: (t) => ({
-    features: t.field({ type: [ServerFeature], resolve: ({ plainProtocol }) => (plainProtocol ? [] : [...FEATURES]) }),
-    cliVersionInfo: t.field({
-      type: "JSON",
-      nullable: true,
-      description: "The newest wandb client whose words this server knows.",
-      resolve: () => ({ max_cli_version: NEWEST_CLIENT }),
+const ServerInfo = builder
+  .objectRef<{ readonly version: string; readonly plainProtocol: boolean }>("ServerInfo")
+  .implement({
+    fields: (t) => ({
+      features: t.field({
+        type: [ServerFeature],
+        resolve: ({ plainProtocol }) => (plainProtocol ? [] : [...FEATURES]),
+      }),
+      cliVersionInfo: t.field({
+        type: "JSON",
+        nullable: true,
+        description: "The newest wandb client whose words this server knows.",
+        resolve: () => ({ max_cli_version: NEWEST_CLIENT }),
+      }),
+      latestLocalVersionInfo: t.field({
+        type: LatestLocalVersionInfo,
+        nullable: true,
+        description: "Null: the server does not look for newer versions of itself.",
+        resolve: () => null,
+      }),
+      version: t.exposeString("version", { description: "Slipway: this server's version." }),
     }),
-    latestLocalVersionInfo: t.field({
-      type: LatestLocalVersionInfo,
-      nullable: true,
-      description: "Null: the server does not look for newer versions of itself.",
-      resolve: () => null,
-    }),
-    version: t.exposeString("version", { description: "Slipway: this server's version." }),
-  }),
-});
+  });
 
 builder.queryField("serverInfo", (t) =>
-  t.field({ type: ServerInfo, nullable: true, resolve: (_root, _args, { version, plainProtocol }) => ({ version, plainProtocol }) }),
+  t.field({
+    type: ServerInfo,
+    nullable: true,
+    resolve: (_root, _args, { version, plainProtocol }) => ({ version, plainProtocol }),
+  }),
 );
