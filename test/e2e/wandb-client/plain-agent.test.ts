@@ -134,6 +134,18 @@ describe.each(WORLDS)("the plain protocol on $database", ({ database }) => {
     return (TrainingJobSummaries ?? []).map((job) => job.TrainingJobStatus);
   };
 
+  /** The server takes the run's word for the end; SageMaker says it a moment later. */
+  const completedOnce = (run: string | null, agent: Started) =>
+    until(
+      `the end of the training job of ${run}`,
+      async () => {
+        const jobs = await jobsOf(run);
+        expect(jobs).toHaveLength(1);
+        return jobs[0] === "Completed" ? true : undefined;
+      },
+      agent,
+    );
+
   test("our own words are refused", async () => {
     const words = `mutation { leaseRunQueueItems(input: {launchAgentId: "x", max: 1, waitSeconds: 0}) { stopPolling } }`;
     await expect(world.graphql(words)).rejects.toThrow(/Cannot query field/);
@@ -146,7 +158,7 @@ describe.each(WORLDS)("the plain protocol on $database", ({ database }) => {
     for (const id of ids) {
       const item = await settled("good", id, agent);
       expect(item, agent.output()).toMatchObject({ state: "FINISHED" });
-      expect(await jobsOf(item.associatedRunId)).toEqual(["Completed"]);
+      await completedOnce(item.associatedRunId, agent);
     }
     expect(await agent.end("SIGTERM"), agent.output()).toBe(0);
   });
@@ -157,7 +169,7 @@ describe.each(WORLDS)("the plain protocol on $database", ({ database }) => {
     const item = await settled("bad", id, agent);
     expect(item, agent.output()).toMatchObject({ state: "FAILED" });
     expect(item.error?.message).toContain("about to fail");
-    expect(item.error?.message).toMatch(/exit code 3|ExitCode 3/i);
+    expect(item.error?.message).toMatch(/exited with code 3/);
   });
 
   test.concurrent("a run that is stopped stops the training job", { timeout: 120_000 }, async () => {
@@ -186,6 +198,8 @@ describe.each(WORLDS)("the plain protocol on $database", ({ database }) => {
       const doomed = startAgent(point, point);
       expect(await doomed.end("SIGCONT"), doomed.output()).toBeNull();
       const next = startAgent(point);
+      // Before it has started a signal ends it as it ends any program.
+      await until("the next agent", async () => next.output().includes("agent started") || undefined, next);
       const item = await settled(point, id, next);
       expect(item, next.output()).toMatchObject({ state: "FINISHED" });
       expect(await jobsOf(item.associatedRunId)).toEqual(["Completed"]);
