@@ -90,7 +90,7 @@ describe.each(databases)("the API on $name", ({ open }) => {
       serverInfo { features { name isEnabled } }
       entity(name: "admin") { id isTeam organization { coreWeaveOrganizationId } } }`);
     expect(viewer).toMatchObject({ entity: "admin", username: "admin", flags: "{}", teams: { edges: [] } });
-    expect(serverInfo).toEqual({ features: [] });
+    expect(serverInfo).toEqual({ features: [{ name: "slipway-leases", isEnabled: true }] });
     expect(entity).toMatchObject({ isTeam: false, organization: null });
   });
 

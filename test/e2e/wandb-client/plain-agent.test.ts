@@ -199,7 +199,7 @@ describe.each(WORLDS)("the plain protocol on $database", ({ database }) => {
       expect(await doomed.end("SIGCONT"), doomed.output()).toBeNull();
       const next = startAgent(point);
       // Before it has started a signal ends it as it ends any program.
-      await until("the next agent", async () => next.output().includes("agent started") || undefined, next);
+      await until("the next agent", async () => next.output().includes(" serves ") || undefined, next);
       const item = await settled(point, id, next);
       expect(item, next.output()).toMatchObject({ state: "FINISHED" });
       expect(await jobsOf(item.associatedRunId)).toEqual(["Completed"]);
