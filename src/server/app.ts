@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Hono } from "hono";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
+import { artifactContentRoutes } from "./http/artifact-content.ts";
 import { codeRoutes } from "./http/code.ts";
 import type { AppDeps, AppEnv } from "./http/env.ts";
 import { errorResponse, publicError } from "./http/error-response.ts";
@@ -10,7 +11,7 @@ import { healthRoutes } from "./http/health.ts";
 import { runFileRoutes } from "./http/run-files.ts";
 import { transferRoutes } from "./http/transfers.ts";
 
-/** Every route of the server. Each but /healthz, /readyz and /transfers lets only requests with a valid API key pass. */
+/** Every route of the server. Each but /healthz, /readyz, /transfers and /artifact-content lets only requests with a valid API key pass. */
 export function createApp(deps: AppDeps): Hono<AppEnv> {
   const { logger, clock } = deps;
   const app = new Hono<AppEnv>();
@@ -34,6 +35,7 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
   app.route("/", codeRoutes(deps));
   app.route("/", runFileRoutes(deps));
   app.route("/", transferRoutes(deps));
+  app.route("/", artifactContentRoutes(deps));
 
   app.notFound((context) => {
     const error = new SlipwayError("ROUTE_NOT_FOUND", {

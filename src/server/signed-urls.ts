@@ -4,7 +4,7 @@ import { SlipwayError } from "../core/errors/slipway-error.ts";
 import type { FileStore } from "../store/files.ts";
 
 /** What an address lets its holder do with one file. */
-export type FileAction = "upload" | "download";
+export type FileAction = "upload" | "download" | "artifact";
 
 /** One part of a file that is sent in parts, and where to. */
 export interface PartUrl {
@@ -21,6 +21,8 @@ export interface SignedUrls {
   uploadUrl(of: { readonly path: string; readonly baseUrl: string }): Promise<string>;
   /** `name`: as what a browser saves it. */
   downloadUrl(of: { readonly path: string; readonly baseUrl: string; readonly name: string }): Promise<string>;
+  /** An address of this server, under /artifact-content, for bytes that it must see itself; `token` tells what they are. */
+  artifactUrl(of: { readonly token: string; readonly baseUrl: string }): string;
   /** Addresses for the parts of a file, of at least 5 MiB each but the last. The same `uploadId` goes on with an upload that was begun. */
   partUrls(of: {
     readonly path: string;
@@ -59,9 +61,10 @@ export function createSignedUrls({ files, clock, secret, minutes }: SignedUrlsDe
       .digest("hex");
 
   function own(action: FileAction, path: string, baseUrl: string): string {
+    const route = action === "artifact" ? "artifact-content" : "transfers";
     const expires = Math.floor(clock.now() / 1000) + expiresInS;
     const encoded = path.split("/").map(encodeURIComponent).join("/");
-    return `${baseUrl}/transfers/${encoded}?expires=${expires}&signature=${sign(action, path, expires)}`;
+    return `${baseUrl}/${route}/${encoded}?expires=${expires}&signature=${sign(action, path, expires)}`;
   }
 
   return {
@@ -72,6 +75,8 @@ export function createSignedUrls({ files, clock, secret, minutes }: SignedUrlsDe
     async downloadUrl({ path, baseUrl, name }) {
       return direct ? direct.downloadUrl(path, { expiresInS, name }) : own("download", path, baseUrl);
     },
+
+    artifactUrl: ({ token, baseUrl }) => own("artifact", token, baseUrl),
 
     async partUrls({ path, baseUrl, partNumbers, uploadId: begun }) {
       if (!direct) {

@@ -9,10 +9,12 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import type { Database } from "../store/database.ts";
 import { createDirectoryFileStore, type FileStore } from "../store/files.ts";
+import { createIds } from "../store/ids.ts";
 import { openPostgres } from "../store/postgres.ts";
 import type { S3FilesOptions } from "../store/s3-files.ts";
 import { openSqlite } from "../store/sqlite.ts";
 import { createApp } from "./app.ts";
+import { createArtifactTransfers } from "./artifact-transfers.ts";
 import { type ServerConfig, serverFiles } from "./config.ts";
 import { ensureFirstAdmin } from "./first-admin.ts";
 import { createWrongKeys } from "./http/wrong-keys.ts";
@@ -83,6 +85,15 @@ export async function startServer(config: ServerConfig, deps: ServerDeps = {}): 
       wrongKeys: createWrongKeys(clock, config.limits.wrongKeysPerMinute),
       runFiles,
       transfers: { files, signedUrls, received: runFiles.received },
+      artifactTransfers: createArtifactTransfers({
+        services,
+        database,
+        files,
+        clock,
+        newId: createIds(clock, randomBytes),
+        signedUrls,
+        maxBytes: config.limits.fileBytes,
+      }),
       clock,
       logger,
       limits: config.limits,

@@ -5,6 +5,7 @@ import type { DialectParts } from "./database.ts";
 import { migration as tables } from "./migrations/0001_tables.ts";
 import { migration as runs } from "./migrations/0002_runs.ts";
 import { migration as files } from "./migrations/0003_files.ts";
+import { migration as artifacts } from "./migrations/0004_artifacts.ts";
 import { migration as sweeps } from "./migrations/0005_sweeps.ts";
 import { migration as people } from "./migrations/0006_people.ts";
 import { migration as jobKeys } from "./migrations/0009_job_keys.ts";
@@ -20,7 +21,7 @@ export interface Migration {
   readonly statements: readonly string[];
 }
 
-export const MIGRATIONS: readonly Migration[] = [tables, runs, files, sweeps, people, jobKeys];
+export const MIGRATIONS: readonly Migration[] = [tables, runs, files, artifacts, sweeps, people, jobKeys];
 
 const SERIAL = {
   sqlite: "INTEGER PRIMARY KEY AUTOINCREMENT",

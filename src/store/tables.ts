@@ -213,6 +213,57 @@ export interface Tables {
     byteOffset: number;
     byteLength: number;
   };
+  artifactCollections: {
+    id: string;
+    projectId: string;
+    name: string;
+    kind: string;
+    typeName: string;
+    description: string | null;
+    tags: string;
+    nextVersion: number;
+    createdAt: number;
+    updatedAt: number;
+  };
+  artifacts: {
+    id: string;
+    collectionId: string;
+    projectId: string;
+    collectionName: string;
+    typeName: string;
+    clientId: string | null;
+    digest: string;
+    digestAlgorithm: string;
+    state: string;
+    description: string | null;
+    metadata: string | null;
+    tags: string;
+    ttlSeconds: number | null;
+    historyStep: number | null;
+    size: number;
+    fileCount: number;
+    versionIndex: number | null;
+    /** Those to give at the commit. */
+    wantedAliases: string;
+    /** The manifest that was committed. */
+    manifestId: string | null;
+    runId: string | null;
+    createdAt: number;
+    updatedAt: number;
+  };
+  artifactMembers: { id: string; collectionId: string; artifactId: string; versionIndex: number; createdAt: number };
+  artifactAliases: { id: string; collectionId: string; alias: string; artifactId: string };
+  artifactManifests: {
+    id: string;
+    artifactId: string;
+    digest: string;
+    kind: string;
+    received: number;
+    createdAt: number;
+  };
+  artifactFiles: { artifactId: string; name: string; digest: string; size: number; projectId: string };
+  artifactBlobs: { projectId: string; digest: string; file: string; size: number; usedAt: number };
+  artifactRuns: { artifactId: string; runId: string; direction: string; usedAs: string | null; createdAt: number };
   codeArchives: { entityId: string; digest: string; size: number; createdAt: number };
 }
 

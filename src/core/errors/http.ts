@@ -50,6 +50,25 @@ export const HTTP_ERRORS = {
     message: "Item {item} has no file {name} that you may see",
     hint: "The item's failureFiles lists the files that its agent has kept.",
   },
+  ARTIFACT_NOT_FOUND: {
+    status: 404,
+    exit: 3,
+    message: "There is no artifact {name} that you may see",
+    hint: "An artifact is named ENTITY/PROJECT/NAME:ALIAS, for instance admin/mnist/model:latest.",
+  },
+  ARTIFACT_INCOMPLETE: {
+    status: 409,
+    exit: 3,
+    message: "Artifact {name} can't be committed: {problem}",
+    hint: "Log the artifact again; what has arrived already is not sent again.",
+  },
+  ARTIFACT_HAS_ALIASES: {
+    status: 409,
+    exit: 3,
+    message:
+      "Artifact {name} has the aliases {aliases}; delete it with its aliases (delete_aliases=True), or remove them first",
+    hint: "artifact.delete(delete_aliases=True)",
+  },
   CODE_NOT_FOUND: {
     status: 404,
     exit: 3,

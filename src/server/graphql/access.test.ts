@@ -61,6 +61,8 @@ describe.each(databases)("what a key may do over the wire, on $name", ({ open })
   let admin: Principal;
   const keys = new Map<Person, string>();
   let count = 0;
+  let wholeArtifact: string;
+  let wholeCollection: string;
   const fresh = () => `new-${++count}`;
 
   beforeAll(async () => {
@@ -79,6 +81,10 @@ describe.each(databases)("what a key may do over the wire, on $name", ({ open })
     ];
     await accounts.createTeam(admin, { name: "team", members: roles.map(([username, role]) => ({ username, role })) });
     await app.request(`/code/team/${DIGEST}`, { method: "PUT", body: "code", key: app.adminKey });
+    await app.services.runs.upsert(admin, { entityName: "team", projectName: "digits", name: fresh() });
+    const whole = await artifact(true);
+    wholeArtifact = globalId("Artifact", whole.id);
+    wholeCollection = globalId("ArtifactCollection", whole.collectionId);
   });
   afterAll(async () => {
     await app?.close();
@@ -134,7 +140,98 @@ describe.each(databases)("what a key may do over the wire, on $name", ({ open })
     return globalId("User", user.id);
   };
 
+  const newArtifact = (runName: string | null = null) => ({
+    ...at,
+    runName,
+    typeName: "dataset",
+    collectionName: fresh(),
+    digest: "d",
+    digestAlgorithm: "MANIFEST_MD5",
+    description: null,
+    metadata: null,
+    aliases: [],
+    tags: [],
+    clientId: null,
+    ttlSeconds: null,
+    historyStep: null,
+  });
+  const MD5 = createHash("md5").update("content").digest();
+  /** A version that is not committed: a manifest and its only file are sent and it is committed where `whole`. */
+  async function artifact(whole = false) {
+    const made = await app.services.artifacts.create(admin, newArtifact());
+    if (!whole) return made;
+    const contents = {
+      "a.txt": { digest: MD5.toString("base64"), size: 7 },
+    };
+    const manifest = JSON.stringify({
+      version: 1,
+      storagePolicy: "wandb-storage-policy-v1",
+      storagePolicyConfig: { storageLayout: "V2" },
+      contents,
+    });
+    const digest = createHash("md5").update(manifest).digest("base64");
+    const { createArtifactManifest, createArtifactFiles } = await app.data<{
+      createArtifactManifest: { artifactManifest: { file: { uploadUrl: string } } };
+      createArtifactFiles: { files: { edges: { node: { uploadUrl: string | null } }[] } };
+    }>(
+      `mutation Fill($id: ID!, $digest: String!, $md5: String!) {
+         createArtifactManifest(input: { artifactID: $id, name: "m", digest: $digest, entityName: "team", projectName: "digits", runName: "r" }) {
+           artifactManifest { file { uploadUrl } } }
+         createArtifactFiles(input: { artifactFiles: [{ artifactID: $id, name: "a.txt", md5: $md5 }] }) {
+           files { edges { node { uploadUrl } } } } }`,
+      { id: globalId("Artifact", made.id), digest, md5: MD5.toString("base64") },
+    );
+    const sent = [
+      [createArtifactManifest.artifactManifest.file.uploadUrl, manifest],
+      [createArtifactFiles.files.edges[0]?.node.uploadUrl, "content"],
+    ] as const;
+    for (const [url, body] of sent) {
+      if (!url) continue;
+      const { pathname, search } = new URL(url);
+      const answer = await app.request(pathname + search, { method: "PUT", body });
+      if (!answer.ok) throw new Error(`the upload was answered ${answer.status}`);
+    }
+    return app.services.artifacts.commit(admin, made.id);
+  }
+  const artifactId = async (whole = false) => globalId("Artifact", (await artifact(whole)).id);
+  const collectionId = async () => globalId("ArtifactCollection", (await artifact()).collectionId);
+  const portfolio = async () => {
+    const { id } = await artifact(true);
+    const portfolioName = fresh();
+    const member = await app.services.artifacts.link(admin, { artifactId: id, ...at, portfolioName, aliases: [] });
+    return {
+      artifactID: globalId("Artifact", id),
+      artifactPortfolioID: globalId("ArtifactCollection", member.collectionId),
+    };
+  };
+  const aliasOf = async () => {
+    const { id, collectionName } = await artifact(true);
+    return {
+      artifactID: globalId("Artifact", id),
+      aliases: [{ ...at, artifactCollectionName: collectionName, alias: "best" }],
+    };
+  };
+  const tagsOf = async () => ({
+    ...at,
+    artifactCollectionName: (await artifact()).collectionName,
+    tags: [{ tagName: "t" }],
+  });
+  const artifactInput = (runName?: string) => ({
+    ...at,
+    ...(runName === undefined ? {} : { runName }),
+    artifactTypeName: "dataset",
+    artifactCollectionName: fresh(),
+    digest: "d",
+  });
+
   const queries: Record<string, Row> = {
+    artifact: { least: "viewer", args: async () => ({ id: await artifactId() }) },
+    // A job's key sees the names of its own project's collections, and of their versions those it may read.
+    artifactCollection: {
+      least: "viewer",
+      args: async () => ({ id: await collectionId() }),
+      own: () => ({ id: wholeCollection }),
+    },
     // A job's key sees the entity of its run, by its name; access of its fields: below.
     entity: { least: "viewer", args: () => ({ name: "team" }), own: () => ({ name: "team" }) },
     project: {
@@ -161,6 +258,82 @@ describe.each(databases)("what a key may do over the wire, on $name", ({ open })
     agentHeartbeat: { least: "member", args: input(async () => ({ id: globalId("Agent", await newSweepAgent()) })) },
     createAgent: { least: "member", args: input(async () => ({ ...at, host: "h", sweep: await newSweep() })) },
     upsertSweep: { least: "member", args: input(() => ({ ...at, config: SWEEP })) },
+    addAliases: { least: "member", args: input(aliasOf) },
+    commitArtifact: {
+      least: "member",
+      args: input(async () => ({ artifactID: await artifactId(true) })),
+    },
+    completeMultipartUploadArtifact: {
+      least: "member",
+      args: input(async () => ({
+        completeMultipartAction: "Complete",
+        completedParts: [],
+        // Its content is there: nothing is left to be put together.
+        artifactID: await artifactId(true),
+        storagePath: MD5.toString("hex"),
+        uploadID: MD5.toString("hex"),
+      })),
+    },
+    createArtifact: {
+      least: "member",
+      args: input(() => artifactInput()),
+      own: ({ own }) => ({ input: artifactInput(own.name) }),
+    },
+    createArtifactCollectionTagAssignments: { least: "member", args: input(tagsOf) },
+    createArtifactFiles: {
+      least: "member",
+      args: input(async () => ({
+        artifactFiles: [{ artifactID: await artifactId(), name: "a.txt", md5: MD5.toString("base64") }],
+      })),
+    },
+    createArtifactManifest: {
+      least: "member",
+      args: input(async () => ({ ...at, artifactID: await artifactId(), name: "m", digest: "", runName: "r" })),
+    },
+    deleteAliases: { least: "member", args: input(aliasOf) },
+    deleteArtifact: { least: "member", args: input(async () => ({ artifactID: await artifactId() })) },
+    deleteArtifactCollectionTagAssignments: { least: "member", args: input(tagsOf) },
+    deleteArtifactPortfolio: {
+      least: "member",
+      args: input(async () => ({ artifactPortfolioID: (await portfolio()).artifactPortfolioID })),
+    },
+    deleteArtifactSequence: {
+      least: "member",
+      args: input(async () => ({ artifactSequenceID: await collectionId() })),
+    },
+    linkArtifact: {
+      least: "member",
+      args: input(async () => ({ ...at, artifactID: await artifactId(true), artifactPortfolioName: fresh() })),
+    },
+    moveArtifactSequence: {
+      least: "member",
+      args: input(async () => ({ artifactSequenceID: await collectionId(), destinationArtifactTypeName: "model" })),
+    },
+    unlinkArtifact: { least: "member", args: input(portfolio) },
+    updateArtifact: {
+      least: "member",
+      args: input(async () => ({ artifactID: await artifactId(), description: "d" })),
+    },
+    updateArtifactManifest: {
+      least: "member",
+      args: input(async () => {
+        const manifest = { artifactId: (await artifact()).id, digest: "", kind: "FULL" };
+        const { id } = await app.services.artifacts.createManifest(admin, manifest);
+        return { artifactManifestID: globalId("ArtifactManifest", id), digest: "d" };
+      }),
+    },
+    updateArtifactPortfolio: {
+      least: "member",
+      args: input(async () => ({ artifactPortfolioID: (await portfolio()).artifactPortfolioID, description: "d" })),
+    },
+    updateArtifactSequence: {
+      least: "member",
+      args: input(async () => ({ artifactSequenceID: await collectionId(), description: "d" })),
+    },
+    useArtifact: {
+      least: "member",
+      args: input(async ({ run }) => ({ ...at, runName: run.name, artifactID: await artifactId(true) })),
+    },
     ackRunQueueItem: { least: "member", args: input((t) => ({ ...leaseOf(t), runName: "r" })) },
     appendRunQueueItemLogs: {
       least: "member",
@@ -390,6 +563,20 @@ describe.each(databases)("what a key may do over the wire, on $name", ({ open })
       least: "nobody asks",
       path: ({ run }) => `/transfers/runs/${run.id}/files/a`,
       init: { method: "PUT", body: "a" },
+    },
+    // The address is the credential.
+    "PUT /artifact-content/:token": {
+      least: "nobody asks",
+      path: () => "/artifact-content/token",
+      init: { method: "PUT", body: "a" },
+    },
+    "GET /artifactsV2/:region/:entity/:artifact/:md5": {
+      least: "viewer",
+      path: () => `/artifactsV2/gcp-us/team/${encodeURIComponent(wholeArtifact)}/${MD5.toString("hex")}`,
+    },
+    "GET /artifactsV2/:region/:entity/:artifact/:md5/:name{.+}": {
+      least: "viewer",
+      path: () => `/artifactsV2/gcp-us/team/${encodeURIComponent(wholeArtifact)}/${MD5.toString("hex")}/a.txt`,
     },
     "GET /healthz": { least: "anyone", path: () => "/healthz" },
     "GET /readyz": { least: "anyone", path: () => "/readyz" },

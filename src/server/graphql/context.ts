@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { ArtifactTransfers } from "../artifact-transfers.ts";
 import type { RunFiles } from "../run-files.ts";
 import type { Principal } from "../services/principal.ts";
 import type { Services } from "../services/services.ts";
@@ -8,6 +9,7 @@ import type { Loaders } from "./loaders.ts";
 export interface GraphqlContext {
   readonly services: Services;
   readonly runFiles: RunFiles;
+  readonly artifactTransfers: ArtifactTransfers;
   readonly loaders: Loaders;
   /** Who calls; a request without a valid key never gets here. */
   readonly viewer: Principal;

@@ -1,6 +1,8 @@
 import { type GraphQLSchema, printSchema } from "graphql";
 import { builder } from "./builder.ts";
 import "./scalars.ts";
+import "./types/artifact.ts";
+import "./types/artifact-changes.ts";
 import "./types/entity.ts";
 import "./types/item-control.ts";
 import "./types/item-lease.ts";

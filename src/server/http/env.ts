@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Clock } from "../../core/clock.ts";
 import type { FileStore, StoredFile } from "../../store/files.ts";
+import type { ArtifactTransfers } from "../artifact-transfers.ts";
 import type { ServerLimits } from "../config.ts";
 import type { RunFiles } from "../run-files.ts";
 import type { Principal } from "../services/principal.ts";
@@ -19,6 +20,7 @@ export interface AppDeps {
     /** Told of each file that has come. */
     received(path: string, stored: StoredFile): Promise<void>;
   };
+  readonly artifactTransfers: ArtifactTransfers;
   readonly wrongKeys: WrongKeys;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -11,7 +11,7 @@ const WANDB_CLIENT = /^(wandb-core|W&B )/;
 
 /** POST /graphql */
 export function graphqlRoutes(deps: AppDeps): Hono<AppEnv> {
-  const { services, runFiles, logger, limits, version, plainProtocol, closing } = deps;
+  const { services, runFiles, artifactTransfers, logger, limits, version, plainProtocol, closing } = deps;
   const answer = createGraphqlEndpoint(limits, plainProtocol);
   const routes = new Hono<AppEnv>();
   routes.post("/graphql", authenticated(deps), async (context) => {
@@ -22,6 +22,7 @@ export function graphqlRoutes(deps: AppDeps): Hono<AppEnv> {
       const { status, result } = await answer(body, {
         services,
         runFiles,
+        artifactTransfers,
         loaders: createLoaders(services, viewer),
         viewer,
         requestId: context.get("requestId"),

@@ -109,6 +109,25 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
   const newSweep = async () => (await s().sweeps.upsert(plane.admin, { ...inTeam, config: grid })).id;
   const sweepProject = async () =>
     (await s().projects.upsert(plane.admin, { entityName: "team", name: "sweeps" })).project;
+  const newArtifact = () => ({
+    entityName: "team",
+    projectName: "digits",
+    runName: null,
+    typeName: "dataset",
+    collectionName: newName(),
+    digest: "d",
+    digestAlgorithm: "MANIFEST_MD5",
+    description: null,
+    metadata: null,
+    aliases: [],
+    tags: [],
+    clientId: null,
+    ttlSeconds: null,
+    historyStep: null,
+  });
+  const artifact = async () => (await s().artifacts.create(plane.admin, newArtifact())).id;
+  const collection = async () => (await s().artifacts.create(plane.admin, newArtifact())).collectionId;
+  const manifestOf = (artifactId: string) => ({ artifactId, digest: "", kind: "FULL" });
   const table: {
     [N in Exclude<keyof Services, "sweep" | "alsoSweep" | "startSweeps" | "close">]: Record<string, Row | "open">;
   } = {
@@ -314,6 +333,70 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
         },
       ],
     },
+    artifacts: {
+      create: ["member", (p) => s().artifacts.create(p, newArtifact())],
+      createManifest: ["member", async (p) => s().artifacts.createManifest(p, manifestOf(await artifact()))],
+      setManifestDigest: [
+        "member",
+        async (p) => {
+          const manifest = await s().artifacts.createManifest(plane.admin, manifestOf(await artifact()));
+          return s().artifacts.setManifestDigest(p, manifest.id, "d");
+        },
+      ],
+      commit: [
+        "member",
+        async (p) =>
+          s()
+            .artifacts.commit(p, await artifact())
+            .catch((error: { code?: string }) => {
+              if (error.code !== "ARTIFACT_INCOMPLETE") throw error;
+            }),
+      ],
+      get: ["viewer", async (p) => s().artifacts.get(p, await artifact())],
+      mustWrite: ["member", async (p) => s().artifacts.mustWrite(p, await artifact())],
+      // They read through get.
+      resolve: "open",
+      readFile: "open",
+      use: [
+        "member",
+        async (p) => {
+          const run = await plainRun();
+          return s().artifacts.use(p, await artifact(), { ...run, runName: run.name, usedAs: null });
+        },
+      ],
+      update: [
+        "member",
+        async (p) => s().artifacts.update(p, await artifact(), { tagsToAdd: ["t"], tagsToDelete: [] }),
+      ],
+      addAliases: ["member", async (p) => s().artifacts.addAliases(p, await artifact(), [])],
+      deleteAliases: ["member", async (p) => s().artifacts.deleteAliases(p, await artifact(), [])],
+      remove: ["member", async (p) => s().artifacts.remove(p, await artifact(), false)],
+      // The version must be readable and the project writable, by the same checks as above.
+      link: "open",
+      unlink: "open",
+    },
+    artifactLists: {
+      collection: [
+        "viewer",
+        async (p) => (p.run === null ? s().artifactLists.collection(p, { id: await collection() }) : undefined),
+      ],
+      updateCollection: [
+        "member",
+        async (p) => s().artifactLists.updateCollection(p, await collection(), { description: "d" }),
+      ],
+      removeCollection: ["member", async (p) => s().artifactLists.removeCollection(p, await collection())],
+      // They take a project, collection, artifact or run that the caller has got already.
+      collections: "open",
+      types: "open",
+      versions: "open",
+      newest: "open",
+      member: "open",
+      members: "open",
+      aliases: "open",
+      files: "open",
+      ofRun: "open",
+      runs: "open",
+    },
     codeArchives: {
       bytes: ["viewer", (p) => s().codeArchives.bytes(p, "team")],
       has: ["viewer", (p) => s().codeArchives.has(p, "team", digest)],
@@ -357,7 +440,7 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
       if (allowed) expect(["done", "nothing"], caller).toContain(outcome);
       else
         expect(outcome, caller).toMatch(
-          /^(nothing|FORBIDDEN|KEY_SCOPE|(ENTITY|QUEUE|ITEM|AGENT|RUN|KEY|USER|SWEEP)_NOT_FOUND)$/,
+          /^(nothing|FORBIDDEN|KEY_SCOPE|(ENTITY|QUEUE|ITEM|AGENT|RUN|KEY|USER|ARTIFACT|PROJECT|SWEEP)_NOT_FOUND)$/,
         );
     }
   });

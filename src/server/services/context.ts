@@ -19,6 +19,7 @@ export const DEFAULT_LIMITS: ServiceLimits = {
   runSilenceMs: 5 * MINUTE,
   jobKeyGraceMs: 15 * MINUTE,
   eventRetentionMs: 24 * 60 * MINUTE,
+  artifactPendingMs: 24 * 60 * MINUTE,
   codeArchiveBytes: 512 * 1024 * 1024,
 };
 

@@ -5,6 +5,8 @@ import type { FileStore } from "../../store/files.ts";
 import { sweepOnce } from "../sweeps/sweep-once.ts";
 import { type AccountsService, createAccountsService } from "./accounts.ts";
 import { type AgentsService, createAgentsService } from "./agents.ts";
+import { type ArtifactListsService, createArtifactListsService } from "./artifact-lists.ts";
+import { type ArtifactsService, createArtifactsService } from "./artifacts.ts";
 import { type CodeArchivesService, createCodeArchivesService } from "./code-archives.ts";
 import { createServiceContext } from "./context.ts";
 import { createEventsService, type EventsService } from "./events.ts";
@@ -48,6 +50,8 @@ export interface ServiceLimits {
   readonly jobKeyGraceMs: number;
   readonly eventRetentionMs: number;
   readonly codeArchiveBytes: number;
+  /** An artifact that is not committed so long after its begin is given up, and content that none names is deleted. */
+  readonly artifactPendingMs: number;
 }
 
 /** The logic of the control plane. Every method that takes a principal checks what it may do. */
@@ -65,6 +69,8 @@ export interface Services {
   readonly sweeps: SweepsService;
   readonly events: EventsService;
   readonly codeArchives: CodeArchivesService;
+  readonly artifacts: ArtifactsService;
+  readonly artifactLists: ArtifactListsService;
   /** One round of everything that goes by time: leases, silent agents, plain agents' items, retention. */
   sweep(): Promise<void>;
   /** Does this too in each round, after the rest. */
@@ -111,6 +117,8 @@ export function createServices(deps: ServiceDeps): Services {
     sweeps: createSweepsService(context),
     events: createEventsService(context),
     codeArchives: createCodeArchivesService(context),
+    artifacts: createArtifactsService(context),
+    artifactLists: createArtifactListsService(context),
     sweep,
     alsoSweep: (work) => void others.push(work),
     startSweeps() {

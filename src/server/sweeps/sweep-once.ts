@@ -1,10 +1,13 @@
 import { findAgent, markSilentAgents } from "../../store/agents.ts";
 import { deleteEndedApiKeys } from "../../store/api-keys.ts";
+import { deleteBlob, deleteManifests, unusedBlobs } from "../../store/artifact-content.ts";
+import { abortedArtifacts, markDeleted } from "../../store/artifacts.ts";
 import { forgetEvents } from "../../store/events.ts";
 import { itemsWithLeaseOver, plainItemsWithRuns } from "../../store/item-queries.ts";
 import { changeItem } from "../../store/items.ts";
 import type { ItemRecord } from "../../store/records.ts";
 import { endSilentRun, silentRuns } from "../../store/runs.ts";
+import { manifestFile } from "../services/artifacts.ts";
 import type { ServiceContext } from "../services/context.ts";
 import { concludePlain } from "../services/items/plain.ts";
 import { LET_GO, stopIfAsked } from "../services/items/shared.ts";
@@ -17,6 +20,7 @@ export async function sweepOnce(context: ServiceContext): Promise<void> {
   await noticeSilentAgents(context);
   await endSilentRuns(context);
   await deleteEndedApiKeys(database.kysely, clock.now() - context.limits.jobKeyGraceMs);
+  await giveUpArtifacts(context);
   await forgetEvents(database.kysely, clock.now() - context.limits.eventRetentionMs);
 }
 
@@ -70,6 +74,23 @@ function plainEnd(
   const waited = now - (item.claimedAt ?? now);
   if (waited < limits.plainRunStartMs) return undefined;
   return { ok: false, lost: true, message: `The run did not begin within ${Math.round(waited / 60_000)} minutes` };
+}
+
+/** Artifacts whose upload was broken off, and content that no version names (any more). */
+async function giveUpArtifacts({ database, clock, files, limits }: ServiceContext): Promise<void> {
+  const before = clock.now() - limits.artifactPendingMs;
+  const ids = await abortedArtifacts(database.kysely, before);
+  if (ids.length > 0) {
+    const manifests = await database.transaction(clock, async (tx) => {
+      await markDeleted(tx.kysely, ids, tx.now);
+      return deleteManifests(tx.kysely, ids);
+    });
+    for (const id of manifests) await files.remove(manifestFile(id));
+  }
+  for (const blob of await unusedBlobs(database.kysely, before)) {
+    // The row goes first: a content that comes again meanwhile gets a file of its own.
+    if (await deleteBlob(database.kysely, blob)) await files.remove(blob.file);
+  }
 }
 
 async function noticeSilentAgents({ database, clock, limits, logger }: ServiceContext): Promise<void> {

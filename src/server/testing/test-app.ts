@@ -6,7 +6,9 @@ import { pino } from "pino";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import type { Database } from "../../store/database.ts";
 import { createDirectoryFileStore } from "../../store/files.ts";
+import { createIds } from "../../store/ids.ts";
 import { createApp } from "../app.ts";
+import { createArtifactTransfers } from "../artifact-transfers.ts";
 import { readServerConfig } from "../config.ts";
 import { createWrongKeys } from "../http/wrong-keys.ts";
 import { createRunFiles } from "../run-files.ts";
@@ -83,6 +85,15 @@ export async function createTestApp(
     services,
     runFiles,
     transfers: { files, signedUrls, received: runFiles.received },
+    artifactTransfers: createArtifactTransfers({
+      services,
+      database,
+      files,
+      clock,
+      newId: createIds(clock, randomBytes),
+      signedUrls,
+      maxBytes: limits.fileBytes,
+    }),
     wrongKeys: createWrongKeys(clock, limits.wrongKeysPerMinute),
     clock,
     logger,

@@ -1,47 +1,21 @@
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
 import type { RunFileRecord } from "../../../store/run-files.ts";
 import { mimeType } from "../../mime-types.ts";
-import type { Page } from "../../services/page.ts";
 import { builder } from "../builder.ts";
 import { globalId, requireKey } from "../ids.ts";
 import { Run, SuccessPayload } from "../refs.ts";
-import { PageInfo } from "./page-info.ts";
+import { FileConnection, type FileView } from "./file.ts";
 
-const File = builder.objectRef<RunFileRecord>("File").implement({
-  description: "A file of a run that has arrived.",
-  fields: (t) => ({
-    id: t.id({ resolve: ({ runId, name }) => globalId("RunFile", `${runId}:${name}`) }),
-    name: t.exposeString("name"),
-    url: t.string({
-      nullable: true,
-      description: "Where to fetch it, or (upload) where to send it anew; carries its own, short-lived credential.",
-      args: { upload: t.arg.boolean() },
-      resolve: async (file, { upload }, { runFiles, viewer, baseUrl }) =>
-        upload ? runFiles.uploadUrl(viewer, file, baseUrl) : runFiles.downloadUrl(file, baseUrl),
-    }),
-    directUrl: t.string({
-      description: "Where to fetch it; carries its own, short-lived credential.",
-      resolve: (file, _args, { runFiles, baseUrl }) => runFiles.downloadUrl(file, baseUrl),
-    }),
-    sizeBytes: t.expose("size", { type: "Int64" }),
-    mimetype: t.string({ description: "By its name.", resolve: ({ name }) => mimeType(name) }),
-    updatedAt: t.expose("updatedAt", { type: "DateTime", nullable: true }),
-    md5: t.exposeString("md5", {
-      nullable: true,
-      description: "base64; null for a file that was stored in parts.",
-    }),
-  }),
-});
-
-const FileEdge = builder.objectRef<RunFileRecord>("FileEdge").implement({
-  fields: (t) => ({ node: t.field({ type: File, resolve: (file) => file }), cursor: t.exposeString("name") }),
-});
-
-const FileConnection = builder.objectRef<Page<RunFileRecord>>("FileConnection").implement({
-  fields: (t) => ({
-    edges: t.field({ type: [FileEdge], resolve: (page) => page.nodes }),
-    pageInfo: t.field({ type: PageInfo, resolve: (page) => page }),
-  }),
+const viewOf = (file: RunFileRecord): FileView => ({
+  id: globalId("RunFile", `${file.runId}:${file.name}`),
+  name: file.name,
+  size: file.size,
+  md5: file.md5,
+  mimetype: mimeType(file.name),
+  updatedAt: file.updatedAt,
+  storagePath: null,
+  downloadUrl: ({ runFiles, baseUrl }) => runFiles.downloadUrl(file, baseUrl),
+  uploadUrl: ({ runFiles, viewer, baseUrl }) => runFiles.uploadUrl(viewer, file, baseUrl),
 });
 
 builder.objectFields(Run, (t) => ({
@@ -56,8 +30,10 @@ builder.objectFields(Run, (t) => ({
       after: t.arg.string(),
       pattern: t.arg.string(),
     },
-    resolve: (run, { names, ...page }, { runFiles }) =>
-      runFiles.list(run, { ...page, names: names?.filter((name) => name != null) ?? null }),
+    resolve: async (run, { names, ...page }, { runFiles }) => {
+      const found = await runFiles.list(run, { ...page, names: names?.filter((name) => name != null) ?? null });
+      return { ...found, nodes: found.nodes.map(viewOf), total: null };
+    },
   }),
 }));
 

@@ -1,0 +1,156 @@
+import type { Kysely } from "kysely";
+import { type ArtifactReference, artifactReference, declaredArtifacts } from "../../core/declared-artifacts.ts";
+import { SlipwayError } from "../../core/errors/slipway-error.ts";
+import { type ArtifactMemberRecord, findCollection, findMember } from "../../store/artifact-collections.ts";
+import { findBlob, listFiles } from "../../store/artifact-content.ts";
+import { type ArtifactRecord, findArtifact } from "../../store/artifacts.ts";
+import { findEntity } from "../../store/entities.ts";
+import type { FileStore } from "../../store/files.ts";
+import { findItemOfRun } from "../../store/item-queries.ts";
+import { findProject } from "../../store/projects.ts";
+import type { ProjectRecord } from "../../store/records.ts";
+import { findRun } from "../../store/runs.ts";
+import type { Tables } from "../../store/tables.ts";
+import { maySee, requireRole } from "./authorize.ts";
+import type { Principal } from "./principal.ts";
+
+/** Finds artifacts that a principal may see or change. */
+export interface ArtifactAccess {
+  /** To read; undefined for what is not there or not to be seen. */
+  readable(principal: Principal, id: string): Promise<ArtifactRecord | undefined>;
+  /** To change; ARTIFACT_NOT_FOUND or FORBIDDEN. */
+  writable(principal: Principal, id: string): Promise<ArtifactRecord>;
+  /** The project to write artifacts in, as output of the run if one is named. PROJECT_NOT_FOUND, FORBIDDEN, KEY_SCOPE. */
+  projectToWrite(
+    principal: Principal,
+    of: { readonly entityName: string; readonly projectName: string; readonly runName: string | null },
+  ): Promise<ProjectRecord>;
+  /** The version that `NAME`, `NAME:ALIAS`, `NAME:vN` or `NAME:DIGEST` means in a project. */
+  lookup(projectId: string, name: string): Promise<ArtifactMemberRecord | undefined>;
+}
+
+const VERSION = /^v(\d+)$/;
+/** The wandb-job.json of a job is small; what is longer is none. */
+const JOB_BYTES = 1024 * 1024;
+
+export function createArtifactAccess(kysely: Kysely<Tables>, files: FileStore): ArtifactAccess {
+  async function lookup(projectId: string, name: string): Promise<ArtifactMemberRecord | undefined> {
+    const colon = name.indexOf(":");
+    const collectionName = colon === -1 ? name : name.slice(0, colon);
+    const alias = colon === -1 ? "latest" : name.slice(colon + 1);
+    const collection = await findCollection(kysely, { projectId, name: collectionName });
+    if (!collection) return undefined;
+    const version = VERSION.exec(alias)?.[1];
+    if (version !== undefined) return findMember(kysely, collection.id, { versionIndex: Number(version) });
+    const named = await findMember(kysely, collection.id, { alias });
+    if (named) return named;
+    return /^[0-9a-f]{32}$/.test(alias) ? findMember(kysely, collection.id, { digest: alias }) : undefined;
+  }
+
+  /** The artifact of a reference, if it belongs to the entity: whoever pushed the item may see that entity's things. */
+  async function artifactIdOf(entityId: string, reference: ArtifactReference): Promise<string | undefined> {
+    if ("id" in reference) {
+      const artifact = await findArtifact(kysely, keyOfId(reference.id));
+      const project = artifact && (await findProject(kysely, { id: artifact.projectId }));
+      return project?.entityId === entityId ? artifact?.id : undefined;
+    }
+    const entity = await findEntity(kysely, { name: reference.entityName });
+    if (entity?.id !== entityId) return undefined;
+    const project = await findProject(kysely, { entityId, name: reference.projectName });
+    return project && (await lookup(project.id, reference.name))?.artifactId;
+  }
+
+  /** The code artifact that a job artifact names in its wandb-job.json. */
+  async function codeOfJob(jobId: string, entityId: string): Promise<string | undefined> {
+    const query = { artifactId: jobId, names: ["wandb-job.json"], after: null, limit: 1 };
+    const file = (await listFiles(kysely, query))[0];
+    const blob = file && (await findBlob(kysely, file.projectId, file.digest));
+    if (!blob || blob.size > JOB_BYTES) return undefined;
+    let source: unknown;
+    try {
+      const job = JSON.parse((await files.read(blob.file, 0, blob.size)).toString("utf8")) as {
+        source?: { artifact?: unknown };
+      };
+      source = job.source?.artifact;
+    } catch (error) {
+      if (error instanceof SyntaxError) return undefined;
+      throw error;
+    }
+    const reference = typeof source === "string" ? artifactReference(source, { entity: "", project: "" }) : undefined;
+    return reference && artifactIdOf(entityId, reference);
+  }
+
+  async function declared(run: NonNullable<Principal["run"]>, artifactId: string): Promise<boolean> {
+    const item = await findItemOfRun(kysely, run.entityId, run.projectName, run.runName);
+    if (!item) return false;
+    for (const reference of declaredArtifacts(item.runSpec)) {
+      const id = await artifactIdOf(item.entityId, reference);
+      if (id === undefined) continue;
+      if (id === artifactId || (await codeOfJob(id, item.entityId)) === artifactId) return true;
+    }
+    return false;
+  }
+
+  async function ownOfRun(run: NonNullable<Principal["run"]>, artifact: ArtifactRecord, project: ProjectRecord) {
+    if (project.entityId !== run.entityId || project.name !== run.projectName || artifact.runId === null) return false;
+    return (await findRun(kysely, { projectId: project.id, name: run.runName }))?.id === artifact.runId;
+  }
+
+  return {
+    lookup,
+
+    async readable(principal, id) {
+      const artifact = await findArtifact(kysely, id);
+      const project = artifact && (await findProject(kysely, { id: artifact.projectId }));
+      if (!artifact || !project) return undefined;
+      const { run } = principal;
+      if (run === null) return maySee(principal, project.entityId) ? artifact : undefined;
+      const may = (await ownOfRun(run, artifact, project)) || (await declared(run, artifact.id));
+      return may ? artifact : undefined;
+    },
+
+    async writable(principal, id) {
+      const artifact = await findArtifact(kysely, id);
+      const project = artifact && (await findProject(kysely, { id: artifact.projectId }));
+      if (!artifact || !project) throw notFound(id);
+      if (principal.run !== null) {
+        if (!(await ownOfRun(principal.run, artifact, project))) throw notFound(id);
+        return artifact;
+      }
+      if (!maySee(principal, project.entityId)) throw notFound(id);
+      requireRole(principal, { id: project.entityId, name: project.entityName }, "MEMBER", "write artifacts");
+      return artifact;
+    },
+
+    async projectToWrite(principal, { entityName, projectName, runName }) {
+      const entity = await findEntity(kysely, { name: entityName });
+      const { run } = principal;
+      const missing = () =>
+        new SlipwayError("PROJECT_NOT_FOUND", {
+          values: { name: projectName, entity: entityName },
+          where: "projectName",
+        });
+      if (run !== null) {
+        const own = entity?.id === run.entityId && projectName === run.projectName && runName === run.runName;
+        if (!own) throw new SlipwayError("KEY_SCOPE");
+      } else {
+        if (!entity || !maySee(principal, entity.id)) throw missing();
+        requireRole(principal, entity, "MEMBER", "write artifacts");
+      }
+      const project = entity && (await findProject(kysely, { entityId: entity.id, name: projectName }));
+      if (!project) throw missing();
+      return project;
+    },
+  };
+}
+
+export const notFound = (name: string) => new SlipwayError("ARTIFACT_NOT_FOUND", { values: { name } });
+
+/** The row's id inside an artifact's id: base64, or, in a wandb-artifact:// reference, hex of `Artifact:KEY`. */
+function keyOfId(id: string): string {
+  for (const encoding of ["base64", "hex"] as const) {
+    const text = Buffer.from(id, encoding).toString("utf8");
+    if (text.startsWith("Artifact:")) return text.slice("Artifact:".length);
+  }
+  return id;
+}

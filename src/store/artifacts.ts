@@ -1,0 +1,214 @@
+import type { Kysely } from "kysely";
+import type { Tables } from "./tables.ts";
+
+export interface ArtifactRecord {
+  readonly id: string;
+  readonly collectionId: string;
+  readonly projectId: string;
+  readonly collectionName: string;
+  readonly typeName: string;
+  readonly clientId: string | null;
+  readonly digest: string;
+  readonly digestAlgorithm: string;
+  readonly state: "PENDING" | "COMMITTED" | "DELETED";
+  readonly description: string | null;
+  /** JSON text, as it came. */
+  readonly metadata: string | null;
+  readonly tags: readonly string[];
+  readonly ttlSeconds: number | null;
+  readonly historyStep: number | null;
+  /** Bytes of all its files. */
+  readonly size: number;
+  readonly fileCount: number;
+  readonly versionIndex: number | null;
+  readonly wantedAliases: readonly WantedAlias[];
+  readonly manifestId: string | null;
+  readonly runId: string | null;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+export interface WantedAlias {
+  readonly collectionName: string;
+  readonly alias: string;
+}
+
+type Row = Omit<ArtifactRecord, "state" | "tags" | "wantedAliases"> & {
+  state: string;
+  tags: string;
+  wantedAliases: string;
+};
+
+const toArtifact = (row: Row): ArtifactRecord => ({
+  ...row,
+  state: row.state as ArtifactRecord["state"],
+  tags: JSON.parse(row.tags) as string[],
+  wantedAliases: JSON.parse(row.wantedAliases) as WantedAlias[],
+});
+
+export async function findArtifact(db: Kysely<Tables>, id: string): Promise<ArtifactRecord | undefined> {
+  const row = await db.selectFrom("artifacts").selectAll().where("id", "=", id).executeTakeFirst();
+  return row && toArtifact(row);
+}
+
+/** In no order; those that are gone are missing. */
+export async function findArtifacts(db: Kysely<Tables>, ids: readonly string[]): Promise<readonly ArtifactRecord[]> {
+  if (ids.length === 0) return [];
+  return (await db.selectFrom("artifacts").selectAll().where("id", "in", ids).execute()).map(toArtifact);
+}
+
+/** The artifact that a client has made under an id of its own. */
+export async function findArtifactOfClient(
+  db: Kysely<Tables>,
+  projectId: string,
+  clientId: string,
+): Promise<ArtifactRecord | undefined> {
+  const query = db.selectFrom("artifacts").selectAll().where("projectId", "=", projectId);
+  const row = await query.where("clientId", "=", clientId).executeTakeFirst();
+  return row && toArtifact(row);
+}
+
+/** The newest committed version with this content. */
+export async function findCommittedByDigest(
+  db: Kysely<Tables>,
+  collectionId: string,
+  digest: string,
+): Promise<ArtifactRecord | undefined> {
+  const row = await db
+    .selectFrom("artifacts")
+    .selectAll()
+    .where("collectionId", "=", collectionId)
+    .where("digest", "=", digest)
+    .where("state", "=", "COMMITTED")
+    .orderBy("versionIndex", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  return row && toArtifact(row);
+}
+
+/** Makes the artifact unless the project has one of the client's id. */
+export async function insertArtifact(db: Kysely<Tables>, artifact: ArtifactRecord): Promise<void> {
+  await db
+    .insertInto("artifacts")
+    .values({
+      ...artifact,
+      tags: JSON.stringify(artifact.tags),
+      wantedAliases: JSON.stringify(artifact.wantedAliases),
+    })
+    .onConflict((conflict) => conflict.columns(["projectId", "clientId"]).doNothing())
+    .execute();
+}
+
+/** Makes a PENDING artifact COMMITTED; false if it is not PENDING (any more). */
+export async function commitArtifact(
+  db: Kysely<Tables>,
+  id: string,
+  values: {
+    readonly versionIndex: number;
+    readonly manifestId: string;
+    readonly size: number;
+    readonly fileCount: number;
+    readonly updatedAt: number;
+  },
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable("artifacts")
+    .set({ ...values, state: "COMMITTED" })
+    .where("id", "=", id)
+    .where("state", "=", "PENDING")
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+export async function updateArtifact(
+  db: Kysely<Tables>,
+  id: string,
+  values: {
+    readonly description?: string | null;
+    readonly metadata?: string | null;
+    readonly tags?: string;
+    readonly ttlSeconds?: number | null;
+    readonly updatedAt: number;
+  },
+): Promise<void> {
+  await db.updateTable("artifacts").set(values).where("id", "=", id).execute();
+}
+
+/** What it holds is forgotten; its content goes when no other version names it. */
+export async function markDeleted(db: Kysely<Tables>, ids: readonly string[], now: number): Promise<void> {
+  if (ids.length === 0) return;
+  await db.deleteFrom("artifactAliases").where("artifactId", "in", ids).execute();
+  await db.deleteFrom("artifactMembers").where("artifactId", "in", ids).execute();
+  await db.deleteFrom("artifactFiles").where("artifactId", "in", ids).execute();
+  await db
+    .updateTable("artifacts")
+    .set({ state: "DELETED", clientId: null, updatedAt: now })
+    .where("id", "in", ids)
+    .execute();
+}
+
+export async function artifactIdsOf(db: Kysely<Tables>, collectionId: string): Promise<readonly string[]> {
+  const query = db.selectFrom("artifacts").select("id").where("collectionId", "=", collectionId);
+  return (await query.where("state", "!=", "DELETED").execute()).map(({ id }) => id);
+}
+
+/** Those that were begun before and never committed, a hundred at most. */
+export async function abortedArtifacts(db: Kysely<Tables>, before: number): Promise<readonly string[]> {
+  const query = db.selectFrom("artifacts").select("id").where("state", "=", "PENDING");
+  return (await query.where("updatedAt", "<", before).orderBy("updatedAt").limit(100).execute()).map(({ id }) => id);
+}
+
+export async function insertArtifactRun(
+  db: Kysely<Tables>,
+  link: {
+    readonly artifactId: string;
+    readonly runId: string;
+    readonly direction: "input" | "output";
+    readonly usedAs: string | null;
+    readonly createdAt: number;
+  },
+): Promise<void> {
+  await db
+    .insertInto("artifactRuns")
+    .values(link)
+    .onConflict((conflict) => conflict.columns(["artifactId", "runId", "direction"]).doNothing())
+    .execute();
+}
+
+export async function runIdsOfArtifact(
+  db: Kysely<Tables>,
+  artifactId: string,
+  direction: "input" | "output",
+): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom("artifactRuns")
+    .select("runId")
+    .where("artifactId", "=", artifactId)
+    .where("direction", "=", direction)
+    .orderBy("createdAt")
+    .orderBy("runId")
+    .execute();
+  return rows.map(({ runId }) => runId);
+}
+
+/** Committed versions that a run has used or made, by id, those behind `after`. */
+export async function artifactsOfRun(
+  db: Kysely<Tables>,
+  query: {
+    readonly runId: string;
+    readonly direction: "input" | "output";
+    readonly after: string | null;
+    readonly limit: number;
+  },
+): Promise<{ readonly artifacts: readonly ArtifactRecord[]; readonly total: number }> {
+  const of = db
+    .selectFrom("artifactRuns as r")
+    .innerJoin("artifacts as a", "a.id", "r.artifactId")
+    .where("r.runId", "=", query.runId)
+    .where("r.direction", "=", query.direction)
+    .where("a.state", "=", "COMMITTED");
+  const count = await of.select((e) => e.fn.countAll<number>().as("total")).executeTakeFirstOrThrow();
+  let page = of.selectAll("a").orderBy("a.id").limit(query.limit);
+  if (query.after !== null) page = page.where("a.id", ">", query.after);
+  return { artifacts: (await page.execute()).map(toArtifact), total: Number(count.total) };
+}
