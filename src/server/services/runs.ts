@@ -161,7 +161,8 @@ export function createRunsService(context: ServiceContext): RunsService {
     async stop(principal, ref) {
       const run = await mustFind(principal, ref);
       return database.transaction(clock, async (tx) => {
-        if (isEnded(run.state)) return run;
+        // One that was thought lost may speak again, and is then told.
+        if (isEnded(run.state) && !MAY_BE_ALIVE.includes(run.state)) return run;
         await updateRun(tx.kysely, run.id, { stopped: 1 });
         const item = run.itemId === null ? undefined : await findItem(tx.kysely, run.itemId);
         if (item && !isSettled(item.state)) await stopInside(tx, item.id, principal.username);

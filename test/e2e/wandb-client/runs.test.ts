@@ -7,7 +7,7 @@ import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-wo
 describe.each(WORLDS)("on $database", ({ database }) => {
   let world: WandbWorld;
   beforeAll(async () => {
-    world = await startWandbWorld({ database, env: { SLIPWAY_RUN_SILENCE_SECONDS: "4" } });
+    world = await startWandbWorld({ database, env: { SLIPWAY_RUN_SILENCE_SECONDS: "20" } });
   });
   afterAll(() => world?.close());
 
@@ -101,7 +101,10 @@ print(json.dumps(dict(
       expect(found.run.alerts).toEqual([{ title: "Loss is odd", text: "look at it", severity: "WARN" }]);
     });
 
-    test("exit codes end runs, a killed one has crashed, and the API changes, stops and deletes runs", async () => {
+    // The client speaks every 15 s: the stop and the silence take their time.
+    test("exit codes end runs, a killed one has crashed, and the API changes, stops and deletes runs", {
+      timeout: 150_000,
+    }, async () => {
       const ends = await python<Record<string, string>>(
         release,
         `
