@@ -3,6 +3,8 @@ import { builder } from "./builder.ts";
 import "./scalars.ts";
 import "./types/artifact.ts";
 import "./types/artifact-changes.ts";
+import "./types/artifact-collection-changes.ts";
+import "./types/artifact-uploads.ts";
 import "./types/entity.ts";
 import "./types/item-control.ts";
 import "./types/item-lease.ts";
