@@ -7,7 +7,8 @@ export default defineConfig({
     pool: "forks",
     env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true" },
     testTimeout: 60_000,
-    hookTimeout: 180_000,
+    // The first hook that needs the Python peers installs two environments: 150 s were seen.
+    hookTimeout: 600_000,
     projects: [
       {
         extends: true,
