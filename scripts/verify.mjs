@@ -17,6 +17,7 @@ const packages = {
   iptables: ["/usr/sbin/iptables", "/sbin/iptables"],
   "busybox-static": ["/bin/busybox", "/usr/bin/busybox"],
   git: ["/usr/bin/git"],
+  openssl: ["/usr/bin/openssl"],
   zstd: ["/usr/bin/zstd"],
 };
 
