@@ -1,5 +1,4 @@
-import { AwsError } from "../service.ts";
-import { preconditionFailed } from "./errors.ts";
+import { notImplemented, preconditionFailed } from "./errors.ts";
 import type { ObjectRecord, WriteCondition } from "./object-rows.ts";
 
 type Headers = Readonly<Record<string, string>>;
@@ -35,10 +34,7 @@ export function writeCondition(headers: Headers): WriteCondition {
   const ifMatch = headers["if-match"];
   const ifNoneMatch = headers["if-none-match"];
   if (ifNoneMatch !== undefined && ifNoneMatch !== "*") {
-    throw new AwsError("NotImplemented", "A header you provided implies functionality that is not implemented", 501, {
-      Header: "If-None-Match",
-      additionalMessage: "We don't accept the provided value of If-None-Match header for this API",
-    });
+    throw notImplemented("If-None-Match", "We don't accept the provided value of If-None-Match header for this API");
   }
   return {
     ...(ifMatch === undefined ? {} : { ifMatch: unquoted(ifMatch) }),

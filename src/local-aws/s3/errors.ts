@@ -41,8 +41,10 @@ export function malformedXml(): AwsError {
   );
 }
 
-export function notImplemented(header: string): AwsError {
+/** S3's own answer to a header, or a value of it, that the call does not take. */
+export function notImplemented(header: string, more?: string): AwsError {
   return new AwsError("NotImplemented", "A header you provided implies functionality that is not implemented", 501, {
     Header: header,
+    ...(more === undefined ? {} : { additionalMessage: more }),
   });
 }

@@ -3,7 +3,6 @@ import type { ArtifactInCollection } from "../../services/artifact-lists.ts";
 import { builder } from "../builder.ts";
 import { requireKey } from "../ids.ts";
 import { SuccessPayload } from "../refs.ts";
-import { ArtifactCollectionMembership } from "./artifact.ts";
 import {
   ArtifactAliasInput,
   ArtifactCollectionAliasInput,
@@ -14,6 +13,7 @@ import {
   names,
   TagInput,
 } from "./artifact-inputs.ts";
+import { ArtifactCollectionMembership } from "./artifact-refs.ts";
 
 /** How versions are used, changed, linked and deleted. */
 

@@ -4,8 +4,9 @@ import { builder } from "../builder.ts";
 import type { GraphqlContext } from "../context.ts";
 import { requireKey } from "../ids.ts";
 import { Entity, SuccessPayload } from "../refs.ts";
-import { ArtifactCollection, Tag } from "./artifact.ts";
 import { names, TagInput } from "./artifact-inputs.ts";
+import { ArtifactCollection } from "./artifact-refs.ts";
+import { Tag } from "./artifact-tag.ts";
 
 /** How collections of artifacts are changed, and which a person may make. */
 

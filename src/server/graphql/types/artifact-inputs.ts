@@ -1,7 +1,7 @@
 import type { ArtifactRecord } from "../../../store/artifacts.ts";
 import { builder } from "../builder.ts";
 import { requireKey } from "../ids.ts";
-import { Artifact } from "./artifact.ts";
+import { Artifact } from "./artifact-refs.ts";
 
 /** What several changes of artifacts take and answer. */
 

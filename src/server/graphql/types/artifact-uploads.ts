@@ -2,7 +2,7 @@ import { SlipwayError } from "../../../core/errors/slipway-error.ts";
 import type { ArtifactUpload } from "../../artifact-transfers.ts";
 import { builder } from "../builder.ts";
 import { requireKey } from "../ids.ts";
-import { Artifact, ArtifactDigestAlgorithm, ArtifactManifest } from "./artifact.ts";
+import { ArtifactManifest } from "./artifact.ts";
 import {
   ArtifactAliasInput,
   ArtifactPayload,
@@ -12,6 +12,7 @@ import {
   names,
   TagInput,
 } from "./artifact-inputs.ts";
+import { Artifact, ArtifactDigestAlgorithm } from "./artifact-refs.ts";
 
 /** How the client makes, fills and commits an artifact. */
 
