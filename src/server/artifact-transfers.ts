@@ -6,8 +6,8 @@ import { findBlob, hasFileOfDigest, insertBlob, setManifestReceived, useBlobs } 
 import type { Database } from "../store/database.ts";
 import { type FileStore, FileTooLarge } from "../store/files.ts";
 import type { NewId } from "../store/ids.ts";
-import { notFound } from "./services/artifact-access.ts";
-import { manifestFile } from "./services/artifacts.ts";
+import { notFound } from "./services/artifacts/access.ts";
+import { manifestFile } from "./services/artifacts/manifest.ts";
 import type { Principal } from "./services/principal.ts";
 import type { Services } from "./services/services.ts";
 import type { SignedUrls } from "./signed-urls.ts";

@@ -5,7 +5,7 @@ import type { FileStore } from "../../store/files.ts";
 import { sweepOnce } from "../sweeps/sweep-once.ts";
 import { type AccountsService, createAccountsService } from "./accounts.ts";
 import { type AgentsService, createAgentsService } from "./agents.ts";
-import { type ArtifactListsService, createArtifactListsService } from "./artifact-lists.ts";
+import { type ArtifactListsService, createArtifactListsService } from "./artifacts/lists.ts";
 import { type ArtifactsService, createArtifactsService } from "./artifacts.ts";
 import { type CodeArchivesService, createCodeArchivesService } from "./code-archives.ts";
 import { createServiceContext } from "./context.ts";

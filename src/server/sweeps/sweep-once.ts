@@ -7,7 +7,7 @@ import { itemsWithLeaseOver, plainItemsWithRuns } from "../../store/item-queries
 import { changeItem } from "../../store/items.ts";
 import type { ItemRecord } from "../../store/records.ts";
 import { endSilentRun, silentRuns } from "../../store/runs.ts";
-import { manifestFile } from "../services/artifacts.ts";
+import { manifestFile } from "../services/artifacts/manifest.ts";
 import type { ServiceContext } from "../services/context.ts";
 import { concludePlain } from "../services/items/plain.ts";
 import { LET_GO, stopIfAsked } from "../services/items/shared.ts";

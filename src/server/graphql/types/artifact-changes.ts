@@ -1,5 +1,5 @@
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
-import type { ArtifactInCollection } from "../../services/artifact-lists.ts";
+import type { ArtifactInCollection } from "../../services/artifacts/lists.ts";
 import { builder } from "../builder.ts";
 import { requireKey } from "../ids.ts";
 import { SuccessPayload } from "../refs.ts";

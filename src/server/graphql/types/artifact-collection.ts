@@ -1,6 +1,6 @@
 import type { ArtifactAliasRecord } from "../../../store/artifact-collections.ts";
 import type { ProjectRecord } from "../../../store/records.ts";
-import type { ArtifactInCollection, ListPage } from "../../services/artifact-lists.ts";
+import type { ArtifactInCollection, ListPage } from "../../services/artifacts/lists.ts";
 import { builder } from "../builder.ts";
 import { globalId } from "../ids.ts";
 import { Project } from "../refs.ts";

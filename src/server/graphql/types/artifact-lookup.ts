@@ -1,6 +1,6 @@
 import type { ArtifactCollectionRecord } from "../../../store/artifact-collections.ts";
 import type { ArtifactRecord } from "../../../store/artifacts.ts";
-import type { ListPage } from "../../services/artifact-lists.ts";
+import type { ListPage } from "../../services/artifacts/lists.ts";
 import { builder } from "../builder.ts";
 import { globalId, keyOf, requireKey } from "../ids.ts";
 import { Project, Run } from "../refs.ts";

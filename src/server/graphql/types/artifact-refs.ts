@@ -1,7 +1,7 @@
 import type { ArtifactAliasRecord, ArtifactCollectionRecord } from "../../../store/artifact-collections.ts";
 import type { ArtifactRecord } from "../../../store/artifacts.ts";
 import type { ProjectRecord } from "../../../store/records.ts";
-import type { ArtifactInCollection } from "../../services/artifact-lists.ts";
+import type { ArtifactInCollection } from "../../services/artifacts/lists.ts";
 import { builder } from "../builder.ts";
 
 /** The nouns of artifacts. They refer to one another in circles, so their names are declared here. */

@@ -3,7 +3,7 @@ import type { StoredArtifactFile } from "../../../store/artifact-content.ts";
 import type { ArtifactRecord } from "../../../store/artifacts.ts";
 import type { ProjectRecord, RunRecord } from "../../../store/records.ts";
 import { mimeType } from "../../mime-types.ts";
-import type { ArtifactInCollection } from "../../services/artifact-lists.ts";
+import type { ArtifactInCollection } from "../../services/artifacts/lists.ts";
 import { builder } from "../builder.ts";
 import type { GraphqlContext } from "../context.ts";
 import { globalId } from "../ids.ts";

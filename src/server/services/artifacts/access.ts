@@ -1,18 +1,18 @@
 import type { Kysely } from "kysely";
-import { type ArtifactReference, artifactReference, declaredArtifacts } from "../../core/declared-artifacts.ts";
-import { SlipwayError } from "../../core/errors/slipway-error.ts";
-import { type ArtifactMemberRecord, findCollection, findMember } from "../../store/artifact-collections.ts";
-import { findBlob, listFiles } from "../../store/artifact-content.ts";
-import { type ArtifactRecord, findArtifact } from "../../store/artifacts.ts";
-import { findEntity } from "../../store/entities.ts";
-import type { FileStore } from "../../store/files.ts";
-import { findItemOfRun } from "../../store/item-queries.ts";
-import { findProject } from "../../store/projects.ts";
-import type { ProjectRecord } from "../../store/records.ts";
-import { findRun } from "../../store/runs.ts";
-import type { Tables } from "../../store/tables.ts";
-import { maySee, requireRole } from "./authorize.ts";
-import type { Principal } from "./principal.ts";
+import { type ArtifactReference, artifactReference, declaredArtifacts } from "../../../core/declared-artifacts.ts";
+import { SlipwayError } from "../../../core/errors/slipway-error.ts";
+import { type ArtifactMemberRecord, findCollection, findMember } from "../../../store/artifact-collections.ts";
+import { findBlob, listFiles } from "../../../store/artifact-content.ts";
+import { type ArtifactRecord, findArtifact } from "../../../store/artifacts.ts";
+import { findEntity } from "../../../store/entities.ts";
+import type { FileStore } from "../../../store/files.ts";
+import { findItemOfRun } from "../../../store/item-queries.ts";
+import { findProject } from "../../../store/projects.ts";
+import type { ProjectRecord } from "../../../store/records.ts";
+import { findRun } from "../../../store/runs.ts";
+import type { Tables } from "../../../store/tables.ts";
+import { maySee, requireRole } from "../authorize.ts";
+import type { Principal } from "../principal.ts";
 
 /** Finds artifacts that a principal may see or change. */
 export interface ArtifactAccess {

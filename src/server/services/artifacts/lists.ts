@@ -1,4 +1,4 @@
-import { SlipwayError } from "../../core/errors/slipway-error.ts";
+import { SlipwayError } from "../../../core/errors/slipway-error.ts";
 import {
   type ArtifactAliasRecord,
   type ArtifactCollectionRecord,
@@ -12,8 +12,8 @@ import {
   listMembers,
   listTypes,
   updateCollection,
-} from "../../store/artifact-collections.ts";
-import { listFiles, type StoredArtifactFile } from "../../store/artifact-content.ts";
+} from "../../../store/artifact-collections.ts";
+import { listFiles, type StoredArtifactFile } from "../../../store/artifact-content.ts";
 import {
   type ArtifactRecord,
   artifactIdsOf,
@@ -21,15 +21,15 @@ import {
   findArtifacts,
   markDeleted,
   runIdsOfArtifact,
-} from "../../store/artifacts.ts";
-import { findProject } from "../../store/projects.ts";
-import type { ProjectRecord, RunRecord } from "../../store/records.ts";
-import { findRunsByIds } from "../../store/runs.ts";
-import { createArtifactAccess, notFound } from "./artifact-access.ts";
-import { maySee, requireRole } from "./authorize.ts";
-import type { ServiceContext } from "./context.ts";
-import { pageSize } from "./page.ts";
-import type { Principal } from "./principal.ts";
+} from "../../../store/artifacts.ts";
+import { findProject } from "../../../store/projects.ts";
+import type { ProjectRecord, RunRecord } from "../../../store/records.ts";
+import { findRunsByIds } from "../../../store/runs.ts";
+import { maySee, requireRole } from "../authorize.ts";
+import type { ServiceContext } from "../context.ts";
+import { pageSize } from "../page.ts";
+import type { Principal } from "../principal.ts";
+import { createArtifactAccess, notFound } from "./access.ts";
 
 export interface ListPage<T> {
   readonly nodes: readonly T[];

@@ -1,4 +1,7 @@
-import { SlipwayError } from "../../core/errors/slipway-error.ts";
+import { SlipwayError } from "../../../core/errors/slipway-error.ts";
+
+/** Where the bytes of a manifest lie. */
+export const manifestFile = (id: string) => `artifacts/manifests/${id}`;
 
 export interface ManifestEntry {
   readonly name: string;

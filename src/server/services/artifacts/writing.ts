@@ -1,0 +1,169 @@
+import { SlipwayError } from "../../../core/errors/slipway-error.ts";
+import { insertMember, takeVersion } from "../../../store/artifact-collections.ts";
+import {
+  findManifest,
+  insertFiles,
+  insertManifest,
+  receivedManifest,
+  setManifestDigest,
+  useBlobs,
+} from "../../../store/artifact-content.ts";
+import {
+  type ArtifactRecord,
+  commitArtifact,
+  findArtifact,
+  findArtifactOfClient,
+  findCommittedByDigest,
+  insertArtifact,
+} from "../../../store/artifacts.ts";
+import { findRun } from "../../../store/runs.ts";
+import type { ArtifactsService } from "../artifacts.ts";
+import type { ServiceContext } from "../context.ts";
+import { type ArtifactAccess, notFound } from "./access.ts";
+import { manifestFile, parseManifest } from "./manifest.ts";
+import { type ArtifactParts, checkedAlias, checkName } from "./parts.ts";
+
+/** A manifest of half a million files. */
+const MANIFEST_BYTES = 256 * 1024 * 1024;
+
+/** Somebody else has committed it meanwhile. */
+class Raced extends Error {}
+
+/** From a new version to a committed one. */
+export function createArtifactWriting(
+  context: ServiceContext,
+  access: ArtifactAccess,
+  { setAliases, collectionNamed, noteRun }: ArtifactParts,
+): Pick<ArtifactsService, "create" | "createManifest" | "setManifestDigest" | "commit"> {
+  const { database, clock, newId, files } = context;
+  const { kysely } = database;
+
+  async function complete(artifact: ArtifactRecord) {
+    const name = artifact.collectionName;
+    const refuse = (problem: string) => new SlipwayError("ARTIFACT_INCOMPLETE", { values: { name, problem } });
+    const manifest = await receivedManifest(kysely, artifact.id);
+    if (!manifest) throw refuse("its manifest has not arrived");
+    const size = (await files.size(manifestFile(manifest.id))) ?? 0;
+    if (size > MANIFEST_BYTES) throw refuse(`its manifest is larger than ${MANIFEST_BYTES} bytes`);
+    const text = (await files.read(manifestFile(manifest.id), 0, size)).toString("utf8");
+    const entries = parseManifest(text, name);
+    const own = entries.filter((entry) => !entry.ref);
+    const digests = [...new Set(own.map((entry) => entry.digest))];
+    const there = await useBlobs(kysely, artifact.projectId, digests, clock.now());
+    const missing = own.filter((entry) => !there.has(entry.digest));
+    if (missing.length > 0) {
+      const some = missing.slice(0, 3).map((entry) => entry.name);
+      const more = missing.length > some.length ? ` and ${missing.length - some.length} more` : "";
+      throw refuse(`${some.join(", ")}${more} did not arrive`);
+    }
+    return { manifest, entries, own };
+  }
+
+  return {
+    async create(principal, input) {
+      checkName(input.collectionName, "artifactCollectionName");
+      checkName(input.typeName, "artifactTypeName");
+      for (const { alias } of input.aliases) checkedAlias(alias);
+      const { entityName, projectName, runName } = input;
+      const project = await access.projectToWrite(principal, { entityName, projectName, runName });
+      const projectId = project.id;
+      const run = runName === null ? undefined : await findRun(kysely, { projectId, name: runName });
+      return database.transaction(clock, async (tx) => {
+        if (input.clientId !== null) {
+          const known = await findArtifactOfClient(tx.kysely, projectId, input.clientId);
+          if (known && (principal.run === null || known.runId === run?.id)) return known;
+          if (known) throw notFound(input.collectionName);
+        }
+        const collection = await collectionNamed(tx, {
+          projectId,
+          name: input.collectionName,
+          kind: "SEQUENCE",
+          typeName: input.typeName,
+        });
+        const same = await findCommittedByDigest(tx.kysely, collection.id, input.digest);
+        if (same) {
+          await setAliases(tx, same, input.aliases);
+          await noteRun(tx, same.id, run?.id, "output", null);
+          return same;
+        }
+        const artifact: ArtifactRecord = {
+          id: newId(),
+          collectionId: collection.id,
+          projectId,
+          collectionName: collection.name,
+          typeName: collection.typeName,
+          clientId: input.clientId,
+          digest: input.digest,
+          digestAlgorithm: input.digestAlgorithm,
+          state: "PENDING",
+          description: input.description,
+          metadata: input.metadata,
+          tags: input.tags,
+          ttlSeconds: input.ttlSeconds,
+          historyStep: input.historyStep,
+          size: 0,
+          fileCount: 0,
+          versionIndex: null,
+          wantedAliases: input.aliases,
+          manifestId: null,
+          runId: run?.id ?? null,
+          createdAt: tx.now,
+          updatedAt: tx.now,
+        };
+        await insertArtifact(tx.kysely, artifact);
+        // Two requests at once with one client id make one artifact.
+        const made = input.clientId && (await findArtifactOfClient(tx.kysely, projectId, input.clientId));
+        return made || artifact;
+      });
+    },
+
+    async createManifest(principal, { artifactId, digest, kind }) {
+      const artifact = await access.writable(principal, artifactId);
+      if (kind !== "FULL") {
+        const problem = `manifests of type ${kind} are not taken; send all entries in one of type FULL`;
+        throw new SlipwayError("INPUT_INVALID", { values: { problem }, where: "type" });
+      }
+      const manifest = { id: newId(), artifactId: artifact.id, digest, kind, received: 0, createdAt: clock.now() };
+      await insertManifest(kysely, manifest);
+      return manifest;
+    },
+
+    async setManifestDigest(principal, id, digest) {
+      const manifest = await findManifest(kysely, id);
+      if (!manifest) throw notFound(id);
+      await access.writable(principal, manifest.artifactId);
+      await setManifestDigest(kysely, id, digest);
+      return { ...manifest, digest, received: 0 };
+    },
+
+    async commit(principal, id) {
+      const artifact = await access.writable(principal, id);
+      if (artifact.state === "COMMITTED") return artifact;
+      if (artifact.state === "DELETED") throw notFound(artifact.collectionName);
+      const { manifest, entries, own } = await complete(artifact);
+      const size = entries.reduce((sum, entry) => sum + entry.size, 0);
+      try {
+        await database.transaction(clock, async (tx) => {
+          const versionIndex = await takeVersion(tx.kysely, artifact.collectionId, tx.now);
+          const values = { versionIndex, manifestId: manifest.id, size, fileCount: entries.length, updatedAt: tx.now };
+          if (!(await commitArtifact(tx.kysely, id, values))) throw new Raced();
+          const rows = own.map((entry) => ({
+            artifactId: id,
+            name: entry.name,
+            digest: entry.digest,
+            size: entry.size,
+            projectId: artifact.projectId,
+          }));
+          await insertFiles(tx.kysely, rows);
+          const { collectionId } = artifact;
+          await insertMember(tx.kysely, { id: newId(), collectionId, artifactId: id, versionIndex, createdAt: tx.now });
+          await setAliases(tx, artifact, artifact.wantedAliases);
+          await noteRun(tx, id, artifact.runId, "output", null);
+        });
+      } catch (error) {
+        if (!(error instanceof Raced)) throw error;
+      }
+      return (await findArtifact(kysely, id)) ?? artifact;
+    },
+  };
+}
