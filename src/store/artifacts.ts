@@ -134,17 +134,25 @@ export async function updateArtifact(
   await db.updateTable("artifacts").set(values).where("id", "=", id).execute();
 }
 
-/** What it holds is forgotten; its content goes when no other version names it. */
-export async function markDeleted(db: Kysely<Tables>, ids: readonly string[], now: number): Promise<void> {
-  if (ids.length === 0) return;
-  await db.deleteFrom("artifactAliases").where("artifactId", "in", ids).execute();
-  await db.deleteFrom("artifactMembers").where("artifactId", "in", ids).execute();
-  await db.deleteFrom("artifactFiles").where("artifactId", "in", ids).execute();
-  await db
-    .updateTable("artifacts")
-    .set({ state: "DELETED", clientId: null, updatedAt: now })
-    .where("id", "in", ids)
-    .execute();
+/**
+ * Takes versions out of their collections, with their aliases and the list of their files; those alone that are in the state,
+ * if one is given. Answers which.
+ */
+export async function markDeleted(
+  db: Kysely<Tables>,
+  ids: readonly string[],
+  now: number,
+  from?: "PENDING",
+): Promise<readonly string[]> {
+  if (ids.length === 0) return [];
+  let update = db.updateTable("artifacts").set({ state: "DELETED", clientId: null, updatedAt: now });
+  if (from !== undefined) update = update.where("state", "=", from);
+  const deleted = (await update.where("id", "in", ids).returning("id").execute()).map(({ id }) => id);
+  if (deleted.length === 0) return [];
+  await db.deleteFrom("artifactAliases").where("artifactId", "in", deleted).execute();
+  await db.deleteFrom("artifactMembers").where("artifactId", "in", deleted).execute();
+  await db.deleteFrom("artifactFiles").where("artifactId", "in", deleted).execute();
+  return deleted;
 }
 
 export async function artifactIdsOf(db: Kysely<Tables>, collectionId: string): Promise<readonly string[]> {

@@ -112,7 +112,7 @@ export function createRunsService(context: ServiceContext): RunsService {
         throw new SlipwayError("ENTITY_NOT_FOUND", { values: { name: ref.entityName } });
       }
       return database.transaction(clock, async (tx) => {
-        const project = await ensureProject(tx, newId(), entity, ref.projectName);
+        const project = await ensureProject(tx, newId(), entity, ref.projectName, principal.userId);
         const inserted = await insertRun(tx.kysely, {
           id: newId(),
           name: ref.name,

@@ -62,7 +62,8 @@ function plainEnd(
   limits: ServiceContext["limits"],
 ): { ok: boolean; message: string; lost?: boolean } | undefined {
   if (run?.state === "finished") return { ok: true, message: "The run has finished" };
-  if (run !== null && ["failed", "crashed", "killed"].includes(run.state)) {
+  // Not crashed: that is what we make of a silence, and a run may speak again. Its item waits longer.
+  if (run !== null && ["failed", "killed"].includes(run.state)) {
     const how = run.exitCode === null ? `is ${run.state}` : `ended with exit code ${run.exitCode}`;
     return { ok: false, message: `The run ${how}` };
   }
@@ -82,8 +83,9 @@ async function giveUpArtifacts({ database, clock, files, limits }: ServiceContex
   const ids = await abortedArtifacts(database.kysely, before);
   if (ids.length > 0) {
     const manifests = await database.transaction(clock, async (tx) => {
-      await markDeleted(tx.kysely, ids, tx.now);
-      return deleteManifests(tx.kysely, ids);
+      // One that was committed since the look stays.
+      const deleted = await markDeleted(tx.kysely, ids, tx.now, "PENDING");
+      return deleteManifests(tx.kysely, deleted);
     });
     for (const id of manifests) await files.remove(manifestFile(id));
   }

@@ -77,7 +77,7 @@ export function createArtifactChanges(
         const list = aliases.map(({ alias }) => alias).join(", ");
         throw new SlipwayError("ARTIFACT_HAS_ALIASES", { values: { name, aliases: list } });
       }
-      await database.transaction(clock, (tx) => markDeleted(tx.kysely, [id], tx.now));
+      await database.transaction(clock, async (tx) => void (await markDeleted(tx.kysely, [id], tx.now)));
       return { ...artifact, state: "DELETED" };
     },
 

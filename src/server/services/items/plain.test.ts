@@ -107,6 +107,20 @@ describe.each(databases)("the plain protocol on $name", ({ open }) => {
     expect(await plane.item(item.id)).toMatchObject({ state: "FAILED", cause: "agent_lost" });
   });
 
+  test("a run that is thought crashed may speak again: its item waits as long as before", async () => {
+    const { item } = await claimed();
+    await plane.services.runs.upsert(plane.admin, ref(item.runId));
+    plane.clock.advance(14 * 60_000);
+    for (let rounds = 0; rounds < 2; rounds++) await plane.services.sweep();
+    expect(await plane.services.runs.get(plane.admin, ref(item.runId))).toMatchObject({ state: "crashed" });
+    expect(await plane.item(item.id)).toMatchObject({ state: "CLAIMED" });
+    await plane.services.runs.stream(plane.admin, ref(item.runId), {});
+    expect(await plane.services.runs.get(plane.admin, ref(item.runId))).toMatchObject({ state: "running" });
+    plane.clock.advance(15 * 60_000);
+    for (let rounds = 0; rounds < 2; rounds++) await plane.services.sweep();
+    expect(await plane.item(item.id)).toMatchObject({ state: "FAILED", cause: "agent_lost" });
+  });
+
   test("a run that never begins has failed after a day", async () => {
     const { item } = await claimed();
     plane.clock.advance(23 * 3_600_000);
