@@ -9,18 +9,12 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import type { Database } from "../store/database.ts";
 import { createDirectoryFileStore, type FileStore } from "../store/files.ts";
-import { createIds } from "../store/ids.ts";
 import { openPostgres } from "../store/postgres.ts";
 import type { S3FilesOptions } from "../store/s3-files.ts";
 import { openSqlite } from "../store/sqlite.ts";
-import { createApp } from "./app.ts";
-import { createArtifactTransfers } from "./artifact-transfers.ts";
+import { assemble } from "./assemble.ts";
 import { type ServerConfig, serverFiles } from "./config.ts";
 import { ensureFirstAdmin } from "./first-admin.ts";
-import { createWrongKeys } from "./http/wrong-keys.ts";
-import { createRunFiles } from "./run-files.ts";
-import { createServices } from "./services/services.ts";
-import { createSignedUrls } from "./signed-urls.ts";
 import { signingSecret } from "./signing-secret.ts";
 
 export interface RunningServer {
@@ -57,54 +51,13 @@ export async function startServer(config: ServerConfig, deps: ServerDeps = {}): 
     undo.push(() => database.close());
     const files = config.s3Files ? await openS3Files(config.s3Files) : createDirectoryFileStore(paths.files);
     undo.push(() => files.close());
-    const services = createServices({
-      database,
-      files,
-      clock,
-      logger,
-      random: randomBytes,
-      limits: {
-        codeArchiveBytes: config.limits.codeBytes,
-        acknowledgeMs: config.limits.acknowledgeSeconds * 1000,
-        jobKeyGraceMs: config.limits.jobKeyGraceSeconds * 1000,
-        runSilenceMs: config.limits.runSilenceSeconds * 1000,
-      },
-    });
-    undo.push(() => services.close());
-
     const { signingKey } = config;
     const secret = signingKey === undefined ? signingSecret(paths.secret, randomBytes) : Buffer.from(signingKey);
-    const signedUrls = createSignedUrls({ files, clock, secret, minutes: config.limits.uploadUrlMinutes });
-    const urlMinutes = config.limits.uploadUrlMinutes;
-    const runFiles = createRunFiles({ services, database, files, signedUrls, clock, urlMinutes });
-    services.alsoSweep(runFiles.sweep);
-
     const closing = new AbortController();
-    const app = createApp({
-      services,
-      wrongKeys: createWrongKeys(clock, config.limits.wrongKeysPerMinute),
-      runFiles,
-      transfers: { files, signedUrls, received: runFiles.received },
-      artifactTransfers: createArtifactTransfers({
-        services,
-        database,
-        files,
-        clock,
-        newId: createIds(clock, randomBytes),
-        signedUrls,
-        maxBytes: config.limits.fileBytes,
-      }),
-      clock,
-      logger,
-      limits: config.limits,
-      plainProtocol: config.plainProtocol,
-      baseUrl: config.baseUrl,
-      version: packageVersion(),
-      ready: async () => {
-        await services.events.latest();
-      },
-      closing: closing.signal,
-    });
+    const version = packageVersion();
+    const parts = { database, files, clock, logger, config, secret, version, closing: closing.signal };
+    const { services, app } = assemble(parts);
+    undo.push(() => services.close());
     const server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }));
     const url = await listen(server, config);
     undo.push(async () => {

@@ -6,14 +6,9 @@ import { pino } from "pino";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import type { Database } from "../../store/database.ts";
 import { createDirectoryFileStore } from "../../store/files.ts";
-import { createIds } from "../../store/ids.ts";
-import { createApp } from "../app.ts";
-import { createArtifactTransfers } from "../artifact-transfers.ts";
+import { assemble } from "../assemble.ts";
 import { readServerConfig } from "../config.ts";
-import { createWrongKeys } from "../http/wrong-keys.ts";
-import { createRunFiles } from "../run-files.ts";
-import { createServices, type ServiceLimits, type Services } from "../services/services.ts";
-import { createSignedUrls } from "../signed-urls.ts";
+import type { ServiceLimits, Services } from "../services/services.ts";
 
 export interface WireError {
   readonly message: string;
@@ -67,42 +62,13 @@ export async function createTestApp(
   const log: string[] = [];
   const logger = pino({ level: "trace" }, { write: (line: string) => void log.push(line) });
   const files = createDirectoryFileStore(directory);
-  const services = createServices({
-    database,
-    files,
-    clock,
-    logger,
-    random: randomBytes,
-    limits: options.limits ?? {},
-  });
   const closing = new AbortController();
-  const { limits, plainProtocol } = readServerConfig({ HOME: directory, ...options.env });
-  const urlMinutes = limits.uploadUrlMinutes;
-  const signedUrls = createSignedUrls({ files, clock, secret: randomBytes(32), minutes: urlMinutes });
-  const runFiles = createRunFiles({ services, database, files, signedUrls, clock, urlMinutes });
-  services.alsoSweep(runFiles.sweep);
-  const app = createApp({
-    services,
-    runFiles,
-    transfers: { files, signedUrls, received: runFiles.received },
-    artifactTransfers: createArtifactTransfers({
-      services,
-      database,
-      files,
-      clock,
-      newId: createIds(clock, randomBytes),
-      signedUrls,
-      maxBytes: limits.fileBytes,
-    }),
-    wrongKeys: createWrongKeys(clock, limits.wrongKeysPerMinute),
-    clock,
-    logger,
-    limits,
-    plainProtocol,
-    baseUrl: undefined,
+  const { services, app } = assemble({
+    ...{ database, files, clock, logger, closing: closing.signal },
+    config: { ...readServerConfig({ HOME: directory, ...options.env }), baseUrl: undefined },
+    secret: randomBytes(32),
     version: "0.0.0-test",
-    ready: async () => void (await services.events.latest()),
-    closing: closing.signal,
+    serviceLimits: options.limits ?? {},
   });
   const first = await services.accounts.ensureFirstAdmin({ name: "admin" });
   if (!first) throw new Error("the database is not empty");
