@@ -17,9 +17,9 @@ import { type HeldItem, Interrupted } from "./held-item.ts";
 import { runJob, type Waits } from "./job.ts";
 import type { JobDeps } from "./job-deps.ts";
 import { createLeaseBook, createRenewals } from "./lease.ts";
-import { createPlainControlPlane } from "./plain-control-plane.ts";
+import { createPlainControlPlane } from "./plain/control-plane.ts";
+import { type PlainRegistration, registerPlain } from "./plain/register.ts";
 import { hasLeases, type Registration, register } from "./register.ts";
-import { type PlainRegistration, registerPlain } from "./register-plain.ts";
 import { waitingReason } from "./settle.ts";
 import { listenForStops } from "./stop-events.ts";
 

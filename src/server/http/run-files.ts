@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import { Hono } from "hono";
-import { parseStreamFiles } from "../services/run-stream.ts";
+import { parseStreamFiles } from "../services/runs/stream.ts";
 import { authenticated } from "./authenticated.ts";
 import { bodyObject } from "./body.ts";
 import type { AppDeps, AppEnv } from "./env.ts";

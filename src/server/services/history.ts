@@ -2,8 +2,8 @@ import { valueOfKey } from "../../core/history-keys.ts";
 import type { JsonObject, JsonValue } from "../../core/json.ts";
 import type { RunRecord } from "../../store/records.ts";
 import type { ServiceContext } from "./context.ts";
-import { type NumberedLine, readRunLines, rowOf } from "./run-lines.ts";
-import { createSampler } from "./sampler.ts";
+import { type NumberedLine, readRunLines, rowOf } from "./runs/lines.ts";
+import { createSampler } from "./runs/sampler.ts";
 
 /** Rows whose `_step` is from `minStep` on and below `maxStep`. */
 export interface StepRange {

@@ -15,9 +15,9 @@ import { ensureProject } from "./items/push.ts";
 import { stopInside } from "./items/stop.ts";
 import type { Principal } from "./principal.ts";
 import { checkProjectName } from "./projects.ts";
-import { createRunAccess, type RunRef } from "./run-access.ts";
-import { runDirectory } from "./run-lines.ts";
-import { createRunStreamWriter, type StreamMessage, summaryValues } from "./run-stream.ts";
+import { createRunAccess, type RunRef } from "./runs/access.ts";
+import { runDirectory } from "./runs/lines.ts";
+import { createRunStreamWriter, type StreamMessage, summaryValues } from "./runs/stream.ts";
 
 export interface UpsertRunInput {
   /** base64 of `Run:v1:NAME:PROJECT:ENTITY`; wins over name, project and entity. */

@@ -1,6 +1,6 @@
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
 import type { RunRecord } from "../../../store/records.ts";
-import type { RunRef } from "../../services/run-access.ts";
+import type { RunRef } from "../../services/runs/access.ts";
 import { builder } from "../builder.ts";
 import { AlertSeverity } from "../enums.ts";
 import { runOfId } from "../ids.ts";

@@ -1,12 +1,12 @@
-import { SlipwayError } from "../../core/errors/slipway-error.ts";
-import { addToHistoryKeys, type HistoryKeys } from "../../core/history-keys.ts";
-import { toStrictJson } from "../../core/loose-json.ts";
-import { randomText } from "../../store/ids.ts";
-import type { RunRecord } from "../../store/records.ts";
-import { addRunChunk, cutRunStream, lockRunStream, type RunChunk, type RunStream } from "../../store/run-chunks.ts";
-import { findRunById, type RunValues } from "../../store/runs.ts";
-import type { ServiceContext } from "./context.ts";
-import { historyKeysBefore, readRunLines, rowOf, runDirectory } from "./run-lines.ts";
+import { SlipwayError } from "../../../core/errors/slipway-error.ts";
+import { addToHistoryKeys, type HistoryKeys } from "../../../core/history-keys.ts";
+import { toStrictJson } from "../../../core/loose-json.ts";
+import { randomText } from "../../../store/ids.ts";
+import type { RunRecord } from "../../../store/records.ts";
+import { addRunChunk, cutRunStream, lockRunStream, type RunChunk, type RunStream } from "../../../store/run-chunks.ts";
+import { findRunById, type RunValues } from "../../../store/runs.ts";
+import type { ServiceContext } from "../context.ts";
+import { historyKeysBefore, readRunLines, rowOf, runDirectory } from "./lines.ts";
 
 /** Lines of one of a run's files, to be put in at a line number. */
 export interface StreamLines {

@@ -4,12 +4,12 @@ import {
   PlainUpsertRunDocument,
   type SettleRunQueueItemInput,
   type TypedDocumentString,
-} from "../client/generated/operations.ts";
-import { SlipwayError } from "../core/errors/slipway-error.ts";
-import type { RunSpec } from "../core/run-spec.ts";
-import type { HeldItem } from "./held-item.ts";
-import type { PlainOptions } from "./plain-control-plane.ts";
-import type { PlainRecord } from "./plain-records.ts";
+} from "../../client/generated/operations.ts";
+import { SlipwayError } from "../../core/errors/slipway-error.ts";
+import type { RunSpec } from "../../core/run-spec.ts";
+import type { HeldItem } from "../held-item.ts";
+import type { PlainOptions } from "./control-plane.ts";
+import type { PlainRecord } from "./records.ts";
 
 type Call = <R, V>(document: TypedDocumentString<R, V>, variables: V) => Promise<R>;
 

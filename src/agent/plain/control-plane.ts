@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { backoffDelay } from "../client/backoff.ts";
-import type { RequestOptions } from "../client/client.ts";
+import { backoffDelay } from "../../client/backoff.ts";
+import type { RequestOptions } from "../../client/client.ts";
 import {
   type LeaseFieldsFragment,
   PlainAcknowledgeDocument,
@@ -11,15 +11,15 @@ import {
   PlainWarningDocument,
   AgentStatusDocument as StatusDocument,
   type TypedDocumentString,
-} from "../client/generated/operations.ts";
-import { SlipwayError } from "../core/errors/slipway-error.ts";
-import { QUEUE_PROJECT } from "../core/protocol.ts";
-import type { RunSpec } from "../core/run-spec.ts";
-import { type ControlPlane, type ControlPlaneOptions, mayPass, RETRY } from "./control-plane.ts";
-import type { PassPoint } from "./crash-point.ts";
-import { type HeldItem, Interrupted } from "./held-item.ts";
-import { createPlainEnds } from "./plain-ends.ts";
-import type { PlainRecord, PlainRecords } from "./plain-records.ts";
+} from "../../client/generated/operations.ts";
+import { SlipwayError } from "../../core/errors/slipway-error.ts";
+import { QUEUE_PROJECT } from "../../core/protocol.ts";
+import type { RunSpec } from "../../core/run-spec.ts";
+import { type ControlPlane, type ControlPlaneOptions, mayPass, RETRY } from "../control-plane.ts";
+import type { PassPoint } from "../crash-point.ts";
+import { type HeldItem, Interrupted } from "../held-item.ts";
+import { createPlainEnds } from "./ends.ts";
+import type { PlainRecord, PlainRecords } from "./records.ts";
 
 export interface PlainOptions extends ControlPlaneOptions {
   readonly entity: string;

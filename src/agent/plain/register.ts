@@ -1,17 +1,17 @@
 import { hostname } from "node:os";
-import type { Client } from "../client/client.ts";
+import type { Client } from "../../client/client.ts";
 import {
   PlainAgentDocument,
   PlainQueuesDocument,
   PlainRegisterDocument,
   PlainViewerDocument,
-} from "../client/generated/operations.ts";
-import { SlipwayError } from "../core/errors/slipway-error.ts";
-import { QUEUE_PROJECT } from "../core/protocol.ts";
-import type { AgentConfig } from "./config.ts";
-import { findPredecessor, keepIdentity, type Predecessor } from "./identity.ts";
-import { openPlainRecords, type PlainRecords } from "./plain-records.ts";
-import { chooseQueues, type Registration } from "./register.ts";
+} from "../../client/generated/operations.ts";
+import { SlipwayError } from "../../core/errors/slipway-error.ts";
+import { QUEUE_PROJECT } from "../../core/protocol.ts";
+import type { AgentConfig } from "../config.ts";
+import { findPredecessor, keepIdentity, type Predecessor } from "../identity.ts";
+import { chooseQueues, type Registration } from "../register.ts";
+import { openPlainRecords, type PlainRecords } from "./records.ts";
 
 export interface PlainRegistration extends Registration {
   /** The items it has taken, those of the agents before it too. */

@@ -1,12 +1,12 @@
 import type { Kysely } from "kysely";
-import { SlipwayError } from "../../core/errors/slipway-error.ts";
-import { findEntity } from "../../store/entities.ts";
-import { findProject } from "../../store/projects.ts";
-import type { EntityRecord, RunRecord } from "../../store/records.ts";
-import { findRun } from "../../store/runs.ts";
-import type { Tables } from "../../store/tables.ts";
-import { maySee, requireRole } from "./authorize.ts";
-import type { Principal } from "./principal.ts";
+import { SlipwayError } from "../../../core/errors/slipway-error.ts";
+import { findEntity } from "../../../store/entities.ts";
+import { findProject } from "../../../store/projects.ts";
+import type { EntityRecord, RunRecord } from "../../../store/records.ts";
+import { findRun } from "../../../store/runs.ts";
+import type { Tables } from "../../../store/tables.ts";
+import { maySee, requireRole } from "../authorize.ts";
+import type { Principal } from "../principal.ts";
 
 export interface RunRef {
   readonly entityName: string;
