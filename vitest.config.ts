@@ -7,8 +7,7 @@ export default defineConfig({
     pool: "forks",
     env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true" },
     testTimeout: 60_000,
-    // The first hook that needs the Python peers installs two environments: 150 s were seen.
-    hookTimeout: 600_000,
+    hookTimeout: 180_000,
     projects: [
       {
         extends: true,
@@ -16,7 +15,11 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], globalSetup: ["test/support/build.ts"] },
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          globalSetup: ["test/support/build.ts", "test/support/install-peers.ts"],
+        },
       },
     ],
   },

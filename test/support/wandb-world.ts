@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LocalAwsEnvironment } from "../../src/local-aws/first-start.ts";
 import { createPostgresDatabase } from "./databases.ts";
-import { pythonPeers, WANDB_RELEASES, type WandbRelease } from "./python-peers.ts";
+import type { WandbRelease } from "./python-peers.ts";
 import { type RecordedDocument, startRecordingProxy } from "./recording-proxy.ts";
 import { addressOf, type Finished, type RunOptions, type Started, slipway, startSlipway, until } from "./slipway.ts";
 import { type WandbClient, wandbClient } from "./wandb-client.ts";
@@ -47,8 +47,6 @@ export interface WandbWorld {
 }
 
 export async function startWandbWorld(options: WandbWorldOptions): Promise<WandbWorld> {
-  // Here and not in the first test: an installation takes longer than a test may.
-  for (const release of WANDB_RELEASES) await pythonPeers(release);
   const dataDir = await mkdtemp(join(tmpdir(), "slipway-wandb-"));
   const postgres = options.database === "postgres" ? await createPostgresDatabase() : undefined;
   const env = { ...options.env, ...(postgres === undefined ? {} : { DATABASE_URL: postgres.url }) };
