@@ -9,6 +9,7 @@ import { CLIENT_ERRORS } from "../src/core/errors/client.ts";
 import { CONFIG_ERRORS } from "../src/core/errors/config.ts";
 import { HTTP_ERRORS } from "../src/core/errors/http.ts";
 import { IMAGE_ERRORS } from "../src/core/errors/image.ts";
+import { JOB_ERRORS } from "../src/core/errors/job.ts";
 import { LOCAL_AWS_ERRORS } from "../src/core/errors/local-aws.ts";
 import { ERRORS, type ErrorEntry } from "../src/core/errors/registry.ts";
 import { SERVER_ERRORS } from "../src/core/errors/server.ts";
@@ -25,6 +26,7 @@ const AREAS: readonly (readonly [string, string, Readonly<Record<string, ErrorEn
     "What a queue's config, a template value or a pushed spec can be refused for; each problem has its JSON path.",
     SPEC_ERRORS,
   ],
+  ["Jobs", "Why a job, or what an item gives it, can't be run.", JOB_ERRORS],
   ["The server", "What the control plane refuses.", SERVER_ERRORS],
   ["The API's edge", "What is refused before the control plane looks at the request.", HTTP_ERRORS],
   ["The agent", "Why an agent could not carry out a job.", AGENT_ERRORS],

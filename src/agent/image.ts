@@ -8,7 +8,7 @@ import { type BuiltImage, createBuilder } from "../image/builders/builder.ts";
 import { readDockerCredentials } from "../image/registry-credentials.ts";
 import { ecrToken } from "../sagemaker/ecr-token.ts";
 import { createBuildLog } from "./build-log.ts";
-import { codeArchive } from "./code-archive.ts";
+import { codeArchive } from "./code/code-archive.ts";
 import type { HeldItem } from "./held-item.ts";
 import type { JobDeps } from "./job-deps.ts";
 import { seconds } from "./step-words.ts";

@@ -1,6 +1,8 @@
 import { backoffDelay } from "../client/backoff.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
-import type { SubmissionPlan } from "../core/submission-plan.ts";
+import type { RunSpec } from "../core/run-spec.ts";
+import { plannedJobName, type SubmissionPlan } from "../core/submission-plan.ts";
+import { resolveJob } from "./code/resolve-job.ts";
 import { type HeldItem, Interrupted } from "./held-item.ts";
 import { ensureImage } from "./image.ts";
 import type { JobDeps } from "./job-deps.ts";
@@ -55,12 +57,12 @@ async function toTheEnd(deps: JobDeps, held: HeldItem, jobName: string): Promise
 
 async function toSubmission(deps: JobDeps, held: HeldItem, at: (step: string) => void): Promise<string> {
   const { lease } = held;
-  const plan = planItem(deps, held);
-  deps.pass("planned");
+  const jobName = plannedJobName(lease, lease.runSpec as RunSpec);
   // An agent told of this very job and fell silent: if it did submit it, all that is left is to follow it (or stop it).
-  if (lease.trainingJobName === plan.trainingJobName && (await findSubmitted(deps, held, plan.trainingJobName))) {
-    return plan.trainingJobName;
-  }
+  if (lease.trainingJobName === jobName && (await findSubmitted(deps, held, jobName))) return jobName;
+  held.check();
+  const plan = planItem(deps, held, await resolveJob(deps, held));
+  deps.pass("planned");
   held.check();
   // A build takes a while, so people are told what is coming. Else the submission says so itself, a few milliseconds
   // later, and a report of its own would only hold it up by a commit.
@@ -80,7 +82,7 @@ async function reportPlan(deps: JobDeps, held: HeldItem, plan: SubmissionPlan): 
 }
 
 async function followAdopted(deps: JobDeps, held: HeldItem): Promise<string> {
-  const jobName = adopt(deps, held);
+  const jobName = adopt(held);
   deps.logger.info({ item: held.id, job: jobName }, "training job adopted");
   await deps.controlPlane.report(held, {
     kind: "adopted",

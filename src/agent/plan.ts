@@ -1,3 +1,4 @@
+import type { ResolvedJob } from "../core/jobs/resolved-job.ts";
 import type { RunSpec } from "../core/run-spec.ts";
 import { planSubmission, type SubmissionPlan } from "../core/submission-plan.ts";
 import type { HeldItem } from "./held-item.ts";
@@ -7,7 +8,7 @@ import type { JobDeps } from "./job-deps.ts";
  * Step 3 of the way of one job: decides everything about the training job before anything is done. Nothing is asked or
  * changed, so a plan made again (after a crash, on another agent) is the same plan. Throws what planSubmission throws.
  */
-export function planItem(deps: Pick<JobDeps, "config">, held: HeldItem): SubmissionPlan {
+export function planItem(deps: Pick<JobDeps, "config">, held: HeldItem, job: ResolvedJob | undefined): SubmissionPlan {
   const { lease } = held;
   const { launchConfig, baseUrl } = deps.config;
   return planSubmission({
@@ -19,6 +20,7 @@ export function planItem(deps: Pick<JobDeps, "config">, held: HeldItem): Submiss
       queueEntityName: lease.queueEntityName,
     },
     spec: lease.runSpec as RunSpec,
+    ...(job === undefined ? {} : { job }),
     agent: {
       baseUrl,
       secureMode: launchConfig.secureMode,

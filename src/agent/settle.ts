@@ -71,6 +71,7 @@ export type Verdict =
 
 /** Judges an error of the steps plan, image and submit. */
 export function judge(error: unknown, step: string): Verdict {
+  if (error instanceof SlipwayError && error.code === "SERVER_UNREACHABLE") return serverAway(error);
   if (error instanceof SlipwayError) return { kind: "fail", settlement: failureOf(error, step) };
   const problem = classifyAwsError(error);
   if (problem.passing && isAws(error, problem)) return { kind: "wait", problem, reason: waitingReason(problem) };
@@ -78,6 +79,20 @@ export function judge(error: unknown, step: string): Verdict {
     kind: "fail",
     settlement: failureOf(asSlipwayError(problem, step, isAws(error, problem)), step, problem.cause),
   };
+}
+
+/** The server (or whoever keeps its files) does not answer: nothing is wrong with the item, and its next attempt asks again. */
+function serverAway(error: SlipwayError): Verdict {
+  const { message } = error;
+  const problem: AwsProblem = {
+    kind: "network",
+    code: error.code,
+    message,
+    requestId: undefined,
+    passing: true,
+    cause: "internal",
+  };
+  return { kind: "wait", problem, reason: message };
 }
 
 /** A programming error of ours has no AWS metadata and no name in the table. */

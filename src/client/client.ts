@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { systemClock } from "../core/clock.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
+import { type Artifacts, createArtifacts } from "./artifacts.ts";
 import { type Backoff, backoffDelay, retryAfterMs } from "./backoff.ts";
 import { type CodeArchives, createCodeArchives } from "./code-archives.ts";
 import { errorOfBody, networkReason } from "./errors.ts";
@@ -42,6 +43,7 @@ export interface Client {
   /** Live events, for ever, over reconnects; ends when the signal is aborted. */
   events(filter: EventFilter): AsyncIterable<LiveEvent>;
   readonly code: CodeArchives;
+  readonly artifacts: Artifacts;
 }
 
 /** What the parts of the client share: who to call, as whom, and how. */
@@ -79,10 +81,12 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 export function createClient(options: ClientOptions): Client {
   const transport = transportOf(options);
   const attemptsByDefault = options.attempts ?? 4;
+  const request: Client["request"] = (document, variables, options = {}) =>
+    execute(transport, document.toString(), variables, { attempts: attemptsByDefault, ...options });
   return {
     baseUrl: transport.baseUrl,
-    request: (document, variables, request = {}) =>
-      execute(transport, document.toString(), variables, { attempts: attemptsByDefault, ...request }),
+    request,
+    artifacts: createArtifacts(transport, request),
     events: (filter) => liveEvents(transport, filter),
     code: createCodeArchives(transport),
   };

@@ -1,3 +1,4 @@
+import type { ResolvedJob } from "./jobs/resolved-job.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
 import type { RunSpec } from "./run-spec.ts";
 
@@ -39,6 +40,8 @@ export interface LaunchEnvironmentInput {
   /** Where the training code finds the server. */
   readonly baseUrl: string;
   readonly attempt: number;
+  /** Of a spec that names a job, once it is looked up. */
+  readonly job?: ResolvedJob;
 }
 
 /**
@@ -49,7 +52,10 @@ export interface LaunchEnvironmentInput {
 export function launchEnvironment(input: LaunchEnvironmentInput): Record<string, string> {
   const { spec } = input;
   const overrides = spec.overrides ?? {};
-  const image = spec.docker?.docker_image;
+  const { job } = input;
+  const image = spec.docker?.docker_image ?? (job !== undefined && "image" in job ? job.image : undefined);
+  const repo =
+    spec.repo ?? (job !== undefined && "code" in job && "remote" in job.code.from ? job.code.from : undefined);
   const resumed = input.attempt > 1 || Number(spec._resume_count ?? 0) > 0;
   return {
     WANDB_BASE_URL: input.baseUrl,
@@ -61,7 +67,7 @@ export function launchEnvironment(input: LaunchEnvironmentInput): Record<string,
     ...(spec.name ? { WANDB_NAME: spec.name } : {}),
     ...(spec.author ? { WANDB_USERNAME: spec.author } : {}),
     ...(spec.sweep_id ? { WANDB_SWEEP_ID: spec.sweep_id } : {}),
-    ...(spec.repo ? { WANDB_GIT_REMOTE_URL: spec.repo.remote, WANDB_GIT_COMMIT: spec.repo.commit } : {}),
+    ...(repo ? { WANDB_GIT_REMOTE_URL: repo.remote, WANDB_GIT_COMMIT: repo.commit } : {}),
     ...(resumed ? { WANDB_RESUME: "allow" } : {}),
     WANDB_LAUNCH_QUEUE_NAME: input.queueName,
     WANDB_LAUNCH_QUEUE_ENTITY: input.queueEntityName,

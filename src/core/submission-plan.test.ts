@@ -22,6 +22,14 @@ const code = {
   requirements: "requirements.txt",
 };
 
+const jobCode = {
+  job: "j",
+  jobArtifactId: "A1",
+  from: { artifact: "wandb-artifact://_id/QQ==" },
+  entry_point: ["python3", "train.py"],
+  base: "python:3.12",
+};
+
 function input(
   spec: Partial<RunSpec> = {},
   over: { body?: JsonObject; attempt?: number; agent?: Partial<PlanInput["agent"]>; job?: PlanInput["job"] } = {},
@@ -91,7 +99,7 @@ describe("planSubmission", () => {
           docker: noImage,
           overrides: { entry_point: ["python", "t.py"], args: ["--lr", "1"] },
         },
-        { attempt: 2, job: { image } },
+        { attempt: 2, job: { image, entryPoint: ["python", "own.py"] } },
       ),
     );
     expect(request.TrainingJobName).toBe("abcd1234-a2");
@@ -107,7 +115,23 @@ describe("planSubmission", () => {
       WANDB_RESUME: "allow",
       WANDB_ARTIFACTS: '{"_wandb_job":"me/p/j:v0"}',
     });
-    expect(request.Environment).not.toHaveProperty("WANDB_DOCKER");
+    expect(request.Environment.WANDB_DOCKER).toBe(image);
+  });
+
+  it("runs a job's own entry point unless the item has one, and knows the commit of its code", () => {
+    const job = { image, entryPoint: ["python", "own.py"] };
+    expect(requestOf(input({ docker: noImage, job: "j" }, { job })).AlgorithmSpecification).toMatchObject({
+      TrainingImage: image,
+      ContainerEntrypoint: ["python", "own.py"],
+    });
+    const from = { remote: "https://host.example/code.git", commit: "0123456789".repeat(4) };
+    const request = requestOf(
+      input({ docker: noImage, job: "j" }, { job: { code: { ...jobCode, from } }, agent: { builderBase: "host" } }),
+    );
+    expect(request.Environment).toMatchObject({
+      WANDB_GIT_REMOTE_URL: from.remote,
+      WANDB_GIT_COMMIT: from.commit,
+    });
   });
 
   it("builds code, on its own base or the agent's", () => {
@@ -123,8 +147,10 @@ describe("planSubmission", () => {
         input({ docker: noImage, code: { ...code, base: "python:3.12" } }, { agent: { builderBase: "host" } }),
       ).image,
     ).toMatchObject({ base: "python:3.12" });
-    expect(planSubmission(input({ docker: noImage, job: "j" }, { job: { code } })).image).toMatchObject({
+    expect(planSubmission(input({ docker: noImage, job: "j" }, { job: { code: jobCode } })).image).toEqual({
       kind: "build",
+      code: jobCode,
+      base: "python:3.12",
     });
   });
 
@@ -184,7 +210,6 @@ describe("planSubmission", () => {
   });
 
   it.each<[string, PlanInput, string]>([
-    ["an unknown job", input({ docker: noImage, job: "j" }), "JOB_NOT_RESOLVED"],
     [
       "code where the queue fixes an image",
       input({ docker: noImage, code }, { body: { AlgorithmSpecification: { TrainingImage: "fixed" } } }),

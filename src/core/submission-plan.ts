@@ -1,5 +1,6 @@
 import { checkCreateTrainingJob, normaliseCreateTrainingJob } from "./create-training-job.ts";
 import { SlipwayError } from "./errors/slipway-error.ts";
+import type { JobCodeSource, ResolvedJob } from "./jobs/resolved-job.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
 import { launchEnvironment, RUN_ID_TAG } from "./launch-environment.ts";
 import { fillMacros, type MacroValues } from "./macros.ts";
@@ -7,8 +8,8 @@ import { OWN_RESOURCE } from "./resources.ts";
 import type { CodeSource, RepoSource, RunSpec } from "./run-spec.ts";
 import { trainingJobName } from "./training-job-name.ts";
 
-/** What a job artifact turned out to hold, if the item names one. */
-export type ResolvedJob = { readonly image: string } | { readonly code: CodeSource | RepoSource };
+/** What the agent makes an image of. */
+export type BuildSource = CodeSource | RepoSource | JobCodeSource;
 
 export interface PlanInput {
   readonly item: {
@@ -20,6 +21,7 @@ export interface PlanInput {
   };
   /** Completed by the server: resource_args.sagemaker is the body. */
   readonly spec: RunSpec;
+  /** Of a spec that names a job. */
   readonly job?: ResolvedJob;
   readonly agent: {
     /** Where the training code finds the server. The queue's own WANDB_BASE_URL wins. */
@@ -33,7 +35,7 @@ export interface PlanInput {
 export type ImageNeed =
   /** It must exist; nothing is built. */
   | { readonly kind: "prebuilt"; readonly uri: string }
-  | { readonly kind: "build"; readonly code: CodeSource | RepoSource; readonly base: string | undefined }
+  | { readonly kind: "build"; readonly code: BuildSource; readonly base: string | undefined }
   /** An algorithm of SageMaker's own (AlgorithmName). */
   | { readonly kind: "none" };
 
@@ -70,7 +72,7 @@ const SOME_IMAGE = `123456789012.dkr.ecr.us-east-1.amazonaws.com/some/image@sha2
 /**
  * Decides how an item becomes a training job: which image it needs and the whole CreateTrainingJob request, with the environment and the tag
  * that the wandb agent sets. Pure: the same input gives the same plan on any agent, so a job that was submitted already is found again.
- * Throws RESOURCE_FOREIGN, RESOURCE_CONFIG_INVALID, JOB_NOT_RESOLVED, IMAGE_FIXED_BY_QUEUE or OVERRIDE_LOCKED.
+ * Throws RESOURCE_FOREIGN, RESOURCE_CONFIG_INVALID, IMAGE_FIXED_BY_QUEUE or OVERRIDE_LOCKED.
  */
 export function planSubmission(input: PlanInput): SubmissionPlan {
   const { item, spec, agent } = input;
@@ -85,27 +87,19 @@ export function planSubmission(input: PlanInput): SubmissionPlan {
     if (locked.length > 0)
       throw new SlipwayError("OVERRIDE_LOCKED", { values: { what: locked.join(" and ") }, where: "overrides" });
   }
-  const macros: MacroValues = {
-    project_name: spec.project,
-    entity_name: spec.entity,
-    run_id: item.runId,
-    run_name: spec.name ?? "",
-    author: spec.author ?? "",
-  };
+  const macros = macrosOf(item, spec);
   const body = normaliseCreateTrainingJob(spec.resource_args?.sagemaker ?? {});
   const image = imageNeed(input, objectAt(body, "AlgorithmSpecification"));
-  const { run_id: _, ...allButRunId } = macros;
-  const ownName = typeof body.TrainingJobName === "string" ? body.TrainingJobName : undefined;
   const plan: SubmissionPlan = {
     itemId: item.id,
     runId: item.runId,
     attempt: item.attempt,
-    trainingJobName: trainingJobName(item.runId, item.attempt, ownName && String(fillMacros(ownName, allButRunId))),
+    trainingJobName: plannedJobName(item, spec),
     image,
     body,
     macros,
     added: {
-      entryPoint: nonEmpty(overrides.entry_point) ?? (image.kind === "build" ? image.code.entry_point : undefined),
+      entryPoint: nonEmpty(overrides.entry_point) ?? ownEntryPoint(image, input.job),
       arguments: nonEmpty(overrides.args),
       environment: launchEnvironment({
         spec,
@@ -115,6 +109,7 @@ export function planSubmission(input: PlanInput): SubmissionPlan {
         queueEntityName: item.queueEntityName,
         baseUrl: agent.baseUrl,
         attempt: item.attempt,
+        ...(input.job === undefined ? {} : { job: input.job }),
       }),
       tags: [{ Key: RUN_ID_TAG, Value: tagValue(item.runId) }],
     },
@@ -128,6 +123,27 @@ export function planSubmission(input: PlanInput): SubmissionPlan {
       problems,
     });
   return plan;
+}
+
+/** The name that the plan gives the training job. It follows from the item alone, so it is known before its job is looked up. */
+export function plannedJobName(item: Pick<PlanInput["item"], "runId" | "attempt">, spec: RunSpec): string {
+  const { run_id: _, ...allButRunId } = macrosOf(item, spec);
+  const { TrainingJobName: own } = normaliseCreateTrainingJob(spec.resource_args?.sagemaker ?? {});
+  return trainingJobName(
+    item.runId,
+    item.attempt,
+    typeof own === "string" ? String(fillMacros(own, allButRunId)) : undefined,
+  );
+}
+
+function macrosOf(item: { readonly runId: string }, spec: RunSpec): MacroValues & { readonly run_id: string } {
+  return {
+    project_name: spec.project,
+    entity_name: spec.entity,
+    run_id: item.runId,
+    run_name: spec.name ?? "",
+    author: spec.author ?? "",
+  };
 }
 
 /**
@@ -156,14 +172,13 @@ export function withImage(plan: SubmissionPlan, imageUri: string): CreateTrainin
 }
 
 function imageNeed({ spec, job, agent }: PlanInput, algorithm: JsonObject): ImageNeed {
+  if (spec.job && job === undefined) throw new Error("the item's job was not looked up");
   const own = spec.docker?.docker_image ?? (job !== undefined && "image" in job ? job.image : undefined);
   const code = spec.code ?? spec.repo ?? (job !== undefined && "code" in job ? job.code : undefined);
   const fixed =
     typeof algorithm.TrainingImage === "string" && !algorithm.TrainingImage.includes("${image_uri}")
       ? algorithm.TrainingImage
       : undefined;
-  if (spec.job && own === undefined && code === undefined)
-    throw new SlipwayError("JOB_NOT_RESOLVED", { values: { job: spec.job }, where: "job" });
   if (code !== undefined) {
     if (fixed !== undefined)
       throw new SlipwayError("IMAGE_FIXED_BY_QUEUE", {
@@ -183,6 +198,12 @@ function imageNeed({ spec, job, agent }: PlanInput, algorithm: JsonObject): Imag
     },
   ];
   throw new SlipwayError("RUN_SPEC_INVALID", { values: { count: 1 }, where: "docker.docker_image", problems });
+}
+
+/** What runs unless the item says otherwise; undefined: what the image says. */
+function ownEntryPoint(image: ImageNeed, job: ResolvedJob | undefined): readonly string[] | undefined {
+  if (image.kind === "build") return image.code.entry_point;
+  return job !== undefined && "image" in job ? job.entryPoint : undefined;
 }
 
 /** What SageMaker takes as a tag's value; a run id may hold more. */

@@ -1,4 +1,4 @@
-import { access } from "node:fs/promises";
+import { access, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { COMMIT, gitRemoteProblem } from "../core/git-remote.ts";
@@ -70,6 +70,23 @@ export async function findCommit(remote: string, ref: string, options: GitOption
   const found = names.map((name) => commits.get(`${name}^{}`) ?? commits.get(name)).find((commit) => commit);
   if (found === undefined) throw notFound(remote, ref);
   return found;
+}
+
+/**
+ * Changes the files of a checked-out commit as a diff says. The diff comes with a job, so it can't reach outside: git refuses
+ * paths and links that lead there. Errors: JOB_PATCH_FAILED, GIT_NOT_INSTALLED, GIT_TIMED_OUT.
+ */
+export async function applyPatch(
+  directory: string,
+  { patch, commit }: { readonly patch: string; readonly commit: string },
+  options: GitOptions = {},
+): Promise<void> {
+  const file = join(directory, ".git", "slipway.patch");
+  await writeFile(file, patch);
+  const git = gitRunner(commit, options);
+  const applied = await git(["-C", directory, "apply", "--whitespace=nowarn", file], { mayFail: true });
+  if (applied.status !== 0)
+    throw new SlipwayError("JOB_PATCH_FAILED", { values: { commit, detail: lastWords(applied) }, where: "diff.patch" });
 }
 
 type Git = (args: readonly string[], options?: { readonly mayFail: boolean }) => Promise<CommandResult>;

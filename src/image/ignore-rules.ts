@@ -30,6 +30,12 @@ export async function readIgnoreRules(root: string, ignoreFile?: string): Promis
 /** Rules that leave nothing out, for a tree that was packed before. */
 export const keepAll: IgnoreRules = { ignores: () => false, enter: async () => keepAll };
 
+/** Rules for code that somebody chose file by file (a commit, an artifact): what they name is in it, whatever its ignore files say. */
+export const keepAllButGit: IgnoreRules = {
+  ignores: (path) => path.slice(path.lastIndexOf("/") + 1) === ".git",
+  enter: async () => keepAllButGit,
+};
+
 function rulesOf(root: string, levels: readonly Level[]): IgnoreRules {
   return {
     ignores(path, isDirectory) {

@@ -3,13 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { type Digest, formatSize } from "./digest.ts";
-import { readIgnoreRules } from "./ignore-rules.ts";
+import { keepAllButGit, readIgnoreRules } from "./ignore-rules.ts";
 import { writeTarGzip } from "./tar-gzip.ts";
 import { readTree, type TreeEntry } from "./tree.ts";
 
 export interface PackOptions {
   /** Path of one more ignore file (gitignore syntax), read after the directory's own. */
   readonly ignoreFile?: string;
+  /** True: nothing but .git is left out; the files were chosen before (a commit, an artifact). */
+  readonly everything?: boolean;
   /** Most bytes of all files together, before compression; 500 MB where absent. */
   readonly limitBytes?: number;
   readonly signal?: AbortSignal;
@@ -41,7 +43,8 @@ export async function packDirectory(directory: string, options: PackOptions = {}
   if (stats?.isDirectory() !== true) {
     throw new SlipwayError("CODE_DIRECTORY_NOT_FOUND", { values: { directory }, where: directory });
   }
-  const entries = await readTree(directory, await readIgnoreRules(directory, options.ignoreFile));
+  const rules = options.everything ? keepAllButGit : await readIgnoreRules(directory, options.ignoreFile);
+  const entries = await readTree(directory, rules);
   const files = entries.filter((entry) => entry.kind === "file");
   if (files.length === 0) throw new SlipwayError("CODE_EMPTY", { values: { directory }, where: directory });
   checkSize(directory, files, options.limitBytes ?? DEFAULT_LIMIT);

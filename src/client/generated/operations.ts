@@ -9,6 +9,11 @@ export type AppendRunQueueItemLogsInput = {
   readonly streams: ReadonlyArray<LogStreamInput>;
 };
 
+export type ArtifactState =
+  | 'COMMITTED'
+  | 'DELETED'
+  | 'PENDING';
+
 export type CreateApiKeyInput = {
   /** Any key the wandb client accepts; one is made if absent. */
   readonly apiKey?: string | null | undefined;
@@ -381,6 +386,39 @@ export type StopAgentMutation = { readonly stopLaunchAgent: { readonly success: 
 
 export type AgentFieldsFragment = { readonly id: string, readonly name: string, readonly hostname: string | null, readonly version: string | null, readonly agentStatus: string | null, readonly stopPolling: boolean, readonly alive: boolean, readonly heartbeatAt: string | null, readonly createdAt: string, readonly createdBy: string | null, readonly queueNames: ReadonlyArray<string> };
 
+export type ArtifactByNameAndAliasQueryVariables = Exact<{
+  entity: string;
+  project: string;
+  name: string;
+}>;
+
+
+export type ArtifactByNameAndAliasQuery = { readonly project: { readonly artifactCollectionMembership: { readonly artifact: { readonly id: string, readonly state: ArtifactState, readonly artifactType: { readonly name: string } } | null } | null } | null };
+
+export type ArtifactByIdQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type ArtifactByIdQuery = { readonly artifact: { readonly id: string, readonly state: ArtifactState, readonly artifactType: { readonly name: string } } | null };
+
+export type ArtifactManifestAddressQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type ArtifactManifestAddressQuery = { readonly artifact: { readonly currentManifest: { readonly file: { readonly directUrl: string } } | null } | null };
+
+export type ArtifactFileAddressesQueryVariables = Exact<{
+  id: string;
+  after?: string | null | undefined;
+}>;
+
+
+export type ArtifactFileAddressesQuery = { readonly artifact: { readonly files: { readonly edges: ReadonlyArray<{ readonly node: { readonly name: string, readonly directUrl: string } }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } | null } | null };
+
+export type ArtifactVersionFieldsFragment = { readonly id: string, readonly state: ArtifactState, readonly artifactType: { readonly name: string } };
+
 export type PushMutationVariables = Exact<{
   input: PushToRunQueueByNameInput;
 }>;
@@ -656,6 +694,15 @@ export const AgentFieldsFragmentDoc = new TypedDocumentString(`
   queueNames
 }
     `, {"fragmentName":"AgentFields"}) as unknown as TypedDocumentString<AgentFieldsFragment, unknown>;
+export const ArtifactVersionFieldsFragmentDoc = new TypedDocumentString(`
+    fragment ArtifactVersionFields on Artifact {
+  id
+  state
+  artifactType {
+    name
+  }
+}
+    `, {"fragmentName":"ArtifactVersionFields"}) as unknown as TypedDocumentString<ArtifactVersionFieldsFragment, unknown>;
 export const ItemFieldsFragmentDoc = new TypedDocumentString(`
     fragment ItemFields on RunQueueItem {
   id
@@ -1095,6 +1142,65 @@ export const StopAgentDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<StopAgentMutation, StopAgentMutationVariables>;
+export const ArtifactByNameAndAliasDocument = new TypedDocumentString(`
+    query ArtifactByNameAndAlias($entity: String!, $project: String!, $name: String!) {
+  project(name: $project, entityName: $entity) {
+    artifactCollectionMembership(name: $name) {
+      artifact {
+        ...ArtifactVersionFields
+      }
+    }
+  }
+}
+    fragment ArtifactVersionFields on Artifact {
+  id
+  state
+  artifactType {
+    name
+  }
+}`) as unknown as TypedDocumentString<ArtifactByNameAndAliasQuery, ArtifactByNameAndAliasQueryVariables>;
+export const ArtifactByIdDocument = new TypedDocumentString(`
+    query ArtifactById($id: ID!) {
+  artifact(id: $id) {
+    ...ArtifactVersionFields
+  }
+}
+    fragment ArtifactVersionFields on Artifact {
+  id
+  state
+  artifactType {
+    name
+  }
+}`) as unknown as TypedDocumentString<ArtifactByIdQuery, ArtifactByIdQueryVariables>;
+export const ArtifactManifestAddressDocument = new TypedDocumentString(`
+    query ArtifactManifestAddress($id: ID!) {
+  artifact(id: $id) {
+    currentManifest {
+      file {
+        directUrl
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<ArtifactManifestAddressQuery, ArtifactManifestAddressQueryVariables>;
+export const ArtifactFileAddressesDocument = new TypedDocumentString(`
+    query ArtifactFileAddresses($id: ID!, $after: String) {
+  artifact(id: $id) {
+    files(first: 1000, after: $after) {
+      edges {
+        node {
+          name
+          directUrl
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<ArtifactFileAddressesQuery, ArtifactFileAddressesQueryVariables>;
 export const PushDocument = new TypedDocumentString(`
     mutation Push($input: PushToRunQueueByNameInput!) {
   pushToRunQueueByName(input: $input) {

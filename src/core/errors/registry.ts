@@ -4,6 +4,7 @@ import { CLIENT_ERRORS } from "./client.ts";
 import { CONFIG_ERRORS } from "./config.ts";
 import { HTTP_ERRORS } from "./http.ts";
 import { IMAGE_ERRORS } from "./image.ts";
+import { JOB_ERRORS } from "./job.ts";
 import { LOCAL_AWS_ERRORS } from "./local-aws.ts";
 import { SERVER_ERRORS } from "./server.ts";
 import { SPEC_ERRORS } from "./spec.ts";
@@ -23,6 +24,7 @@ export interface ErrorEntry {
 /** Every error of Slipway. `docs/reference/errors.md` is generated from it. */
 export const ERRORS = {
   ...SPEC_ERRORS,
+  ...JOB_ERRORS,
   ...CONFIG_ERRORS,
   ...SERVER_ERRORS,
   ...HTTP_ERRORS,

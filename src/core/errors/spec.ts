@@ -26,12 +26,6 @@ export const SPEC_ERRORS = {
     message: "The template variables have {count} problem(s)",
     hint: "Declare every {{name}} of the config once, with a schema.",
   },
-  JOB_NOT_RESOLVED: {
-    status: 422,
-    exit: 2,
-    message: "The item names the job {job}, but neither its image nor its code is known",
-    hint: "Push the job's image (-d IMAGE), its code (a directory) or its git repository instead.",
-  },
   OVERRIDE_LOCKED: {
     status: 403,
     exit: 3,

@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import { type ArtifactReference, artifactReference, declaredArtifacts } from "../../../core/declared-artifacts.ts";
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
+import { JOB_FILE, JOB_FILE_MAX_BYTES } from "../../../core/jobs/job-file.ts";
 import { type ArtifactMemberRecord, findCollection, findMember } from "../../../store/artifact-collections.ts";
 import { findBlob, listFiles } from "../../../store/artifact-content.ts";
 import { type ArtifactRecord, findArtifact } from "../../../store/artifacts.ts";
@@ -27,11 +28,13 @@ export interface ArtifactAccess {
   ): Promise<ProjectRecord>;
   /** The version that `NAME`, `NAME:ALIAS`, `NAME:vN` or `NAME:DIGEST` means in a project. */
   lookup(projectId: string, name: string): Promise<ArtifactMemberRecord | undefined>;
+  /** The artifact that a reference names, if the principal may see it. */
+  find(principal: Principal, reference: ArtifactReference): Promise<ArtifactRecord | undefined>;
+  /** The text of a job artifact's wandb-job.json; undefined if it has none that could be one. Asks nobody's permission. */
+  jobFile(artifactId: string): Promise<string | undefined>;
 }
 
 const VERSION = /^v(\d+)$/;
-/** The wandb-job.json of a job is small; what is longer is none. */
-const JOB_BYTES = 1024 * 1024;
 
 export function createArtifactAccess(kysely: Kysely<Tables>, files: FileStore): ArtifactAccess {
   async function lookup(projectId: string, name: string): Promise<ArtifactMemberRecord | undefined> {
@@ -60,21 +63,23 @@ export function createArtifactAccess(kysely: Kysely<Tables>, files: FileStore): 
     return project && (await lookup(project.id, reference.name))?.artifactId;
   }
 
-  /** The code artifact that a job artifact names in its wandb-job.json. */
-  async function codeOfJob(jobId: string, entityId: string): Promise<string | undefined> {
-    const query = { artifactId: jobId, names: ["wandb-job.json"], after: null, limit: 1 };
+  async function jobFile(artifactId: string): Promise<string | undefined> {
+    const query = { artifactId, names: [JOB_FILE], after: null, limit: 1 };
     const file = (await listFiles(kysely, query))[0];
     const blob = file && (await findBlob(kysely, file.projectId, file.digest));
-    if (!blob || blob.size > JOB_BYTES) return undefined;
+    if (!blob || blob.size > JOB_FILE_MAX_BYTES) return undefined;
+    return (await files.read(blob.file, 0, blob.size)).toString("utf8");
+  }
+
+  /** The code artifact that a job artifact names in its wandb-job.json. */
+  async function codeOfJob(jobId: string, entityId: string): Promise<string | undefined> {
+    const text = await jobFile(jobId);
+    if (text === undefined) return undefined;
     let source: unknown;
     try {
-      const job = JSON.parse((await files.read(blob.file, 0, blob.size)).toString("utf8")) as {
-        source?: { artifact?: unknown };
-      };
-      source = job.source?.artifact;
-    } catch (error) {
-      if (error instanceof SyntaxError) return undefined;
-      throw error;
+      source = (JSON.parse(text) as { source?: { artifact?: unknown } }).source?.artifact;
+    } catch {
+      return undefined;
     }
     const reference = typeof source === "string" ? artifactReference(source, { entity: "", project: "" }) : undefined;
     return reference && artifactIdOf(entityId, reference);
@@ -96,17 +101,27 @@ export function createArtifactAccess(kysely: Kysely<Tables>, files: FileStore): 
     return (await findRun(kysely, { projectId: project.id, name: run.runName }))?.id === artifact.runId;
   }
 
+  async function readable(principal: Principal, id: string): Promise<ArtifactRecord | undefined> {
+    const artifact = await findArtifact(kysely, id);
+    const project = artifact && (await findProject(kysely, { id: artifact.projectId }));
+    if (!artifact || !project) return undefined;
+    const { run } = principal;
+    if (run === null) return maySee(principal, project.entityId) ? artifact : undefined;
+    const may = (await ownOfRun(run, artifact, project)) || (await declared(run, artifact.id));
+    return may ? artifact : undefined;
+  }
+
   return {
     lookup,
+    jobFile,
+    readable,
 
-    async readable(principal, id) {
-      const artifact = await findArtifact(kysely, id);
-      const project = artifact && (await findProject(kysely, { id: artifact.projectId }));
-      if (!artifact || !project) return undefined;
-      const { run } = principal;
-      if (run === null) return maySee(principal, project.entityId) ? artifact : undefined;
-      const may = (await ownOfRun(run, artifact, project)) || (await declared(run, artifact.id));
-      return may ? artifact : undefined;
+    async find(principal, reference) {
+      if ("id" in reference) return readable(principal, keyOfId(reference.id));
+      const entity = await findEntity(kysely, { name: reference.entityName });
+      const project = entity && (await findProject(kysely, { entityId: entity.id, name: reference.projectName }));
+      const member = project && (await lookup(project.id, reference.name));
+      return member && readable(principal, member.artifactId);
     },
 
     async writable(principal, id) {

@@ -17,6 +17,7 @@ import { queueById, queueNamed, visibleEntity } from "../entity-lookup.ts";
 import type { PushInput } from "../items.ts";
 import type { Principal } from "../principal.ts";
 import { checkProjectName } from "../projects.ts";
+import { checkJob } from "./job-check.ts";
 import { changeableItem } from "./shared.ts";
 
 const DEFAULT_PRIORITY = 2;
@@ -67,8 +68,9 @@ async function pushSpec(
       values: { problem: `Priority ${priority} is not 0 (critical), 1 (high), 2 (medium) or 3 (low)` },
       where: "priority",
     });
+  const checked = await checkJob(context, principal, input.spec);
   const completed = completeRunSpec({
-    spec: input.spec,
+    spec: checked.spec,
     queue: { ...queue, templateVariables: queue.templateVariables.map(definitionOf) },
     templateVariableValues: input.values,
     author: principal.username,
@@ -104,7 +106,7 @@ async function pushSpec(
         detail: {
           queue: queue.name,
           queueVersion: queue.version,
-          warnings: completed.warnings as unknown as JsonValue,
+          warnings: [...completed.warnings, ...checked.warnings] as unknown as JsonValue,
         },
       },
     );

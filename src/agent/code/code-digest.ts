@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { Transform } from "node:stream";
-import { SlipwayError } from "../core/errors/slipway-error.ts";
+import { SlipwayError } from "../../core/errors/slipway-error.ts";
 
 /** Passes bytes through and fails at their end if their digest is not `sha256:<64 hex>` as it should be. */
 export function checkArchive(digest: string): Transform {
