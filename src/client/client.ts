@@ -73,6 +73,12 @@ const IDEMPOTENT_MUTATIONS = new Set([
   "AppendItemLogs",
   "SettleItem",
   "ReleaseItems",
+  // An artifact is named by the caller's own id for it; a manifest too many is never committed.
+  "CreateArtifactVersion",
+  "CreateManifest",
+  "CreateManifestToUpload",
+  "CreateArtifactUploads",
+  "CommitArtifactVersion",
 ]);
 
 const DEFAULT_TIMEOUT_MS = 30_000;

@@ -9,10 +9,33 @@ export type AppendRunQueueItemLogsInput = {
   readonly streams: ReadonlyArray<LogStreamInput>;
 };
 
+export type ArtifactAliasInput = {
+  readonly alias: string;
+  readonly artifactCollectionName: string;
+};
+
+export type ArtifactDigestAlgorithm =
+  | 'MANIFEST_MD5'
+  | 'MANIFEST_XXH128';
+
+export type ArtifactManifestType =
+  | 'FULL'
+  | 'INCREMENTAL'
+  | 'PATCH';
+
 export type ArtifactState =
   | 'COMMITTED'
   | 'DELETED'
   | 'PENDING';
+
+export type ArtifactStorageLayout =
+  | 'V1'
+  | 'V2';
+
+export type CommitArtifactInput = {
+  readonly artifactID: string;
+  readonly clientMutationId?: string | null | undefined;
+};
 
 export type CreateApiKeyInput = {
   /** Any key the wandb client accepts; one is made if absent. */
@@ -21,6 +44,61 @@ export type CreateApiKeyInput = {
   readonly name: string;
   /** Whose it is; the caller's if absent. */
   readonly username?: string | null | undefined;
+};
+
+export type CreateArtifactFileSpecInput = {
+  readonly artifactID: string;
+  readonly artifactManifestID?: string | null | undefined;
+  readonly md5: string;
+  readonly mimetype?: string | null | undefined;
+  readonly name: string;
+  readonly uploadPartsInput?: ReadonlyArray<UploadPartsInput> | null | undefined;
+};
+
+export type CreateArtifactFilesInput = {
+  readonly artifactFiles: ReadonlyArray<CreateArtifactFileSpecInput>;
+  readonly clientMutationId?: string | null | undefined;
+  readonly cloudRegionID?: string | null | undefined;
+  readonly storageLayout?: ArtifactStorageLayout | null | undefined;
+  readonly storageRegion?: string | null | undefined;
+};
+
+export type CreateArtifactInput = {
+  readonly aliases?: ReadonlyArray<ArtifactAliasInput> | null | undefined;
+  readonly artifactCollectionName?: string | null | undefined;
+  readonly artifactCollectionNames?: ReadonlyArray<string> | null | undefined;
+  readonly artifactTypeName: string;
+  readonly clientID?: string | null | undefined;
+  readonly clientMutationId?: string | null | undefined;
+  readonly description?: string | null | undefined;
+  readonly digest: string;
+  readonly digestAlgorithm?: ArtifactDigestAlgorithm | null | undefined;
+  /** Refused: a version comes from one run. */
+  readonly distributedID?: string | null | undefined;
+  /** Always: the same content is the same version. */
+  readonly enableDigestDeduplication?: boolean | null | undefined;
+  readonly entityName: string;
+  readonly historyStep?: number | null | undefined;
+  readonly labels?: string | null | undefined;
+  readonly metadata?: string | null | undefined;
+  readonly projectName: string;
+  readonly runName?: string | null | undefined;
+  readonly sequenceClientID?: string | null | undefined;
+  readonly storageRegion?: string | null | undefined;
+  readonly tags?: ReadonlyArray<TagInput> | null | undefined;
+  readonly ttlDurationSeconds?: number | null | undefined;
+};
+
+export type CreateArtifactManifestInput = {
+  readonly artifactID: string;
+  readonly baseArtifactID?: string | null | undefined;
+  readonly clientMutationId?: string | null | undefined;
+  readonly digest: string;
+  readonly entityName: string;
+  readonly name: string;
+  readonly projectName: string;
+  readonly runName: string;
+  readonly type?: ArtifactManifestType | null | undefined;
 };
 
 export type CreateLaunchAgentInput = {
@@ -167,6 +245,12 @@ export type SettleRunQueueItemInput = {
   readonly training?: TrainingJobInput | null | undefined;
 };
 
+export type TagInput = {
+  readonly attributes?: string | null | undefined;
+  readonly tagCategoryName?: string | null | undefined;
+  readonly tagName: string;
+};
+
 export type TeamMemberInput = {
   readonly role: MemberRole;
   readonly username: string;
@@ -187,6 +271,11 @@ export type TrainingJobInput = {
   readonly statusMessage?: string | null | undefined;
   readonly trainingSeconds?: number | null | undefined;
   readonly transitions?: string | null | undefined;
+};
+
+export type UploadPartsInput = {
+  readonly hexMD5: string;
+  readonly partNumber: number;
 };
 
 export type UpsertRunQueueInput = {
@@ -385,6 +474,43 @@ export type StopAgentMutationVariables = Exact<{
 export type StopAgentMutation = { readonly stopLaunchAgent: { readonly success: boolean } };
 
 export type AgentFieldsFragment = { readonly id: string, readonly name: string, readonly hostname: string | null, readonly version: string | null, readonly agentStatus: string | null, readonly stopPolling: boolean, readonly alive: boolean, readonly heartbeatAt: string | null, readonly createdAt: string, readonly createdBy: string | null, readonly queueNames: ReadonlyArray<string> };
+
+export type CreateArtifactVersionMutationVariables = Exact<{
+  input: CreateArtifactInput;
+}>;
+
+
+export type CreateArtifactVersionMutation = { readonly createArtifact: { readonly artifact: { readonly id: string, readonly state: ArtifactState, readonly digest: string, readonly versionIndex: number | null } } | null };
+
+export type CreateManifestMutationVariables = Exact<{
+  input: CreateArtifactManifestInput;
+}>;
+
+
+export type CreateManifestMutation = { readonly createArtifactManifest: { readonly artifactManifest: { readonly id: string } } | null };
+
+export type CreateManifestToUploadMutationVariables = Exact<{
+  input: CreateArtifactManifestInput;
+}>;
+
+
+export type CreateManifestToUploadMutation = { readonly createArtifactManifest: { readonly artifactManifest: { readonly id: string, readonly file: { readonly uploadUrl: string | null, readonly uploadHeaders: ReadonlyArray<string> } } } | null };
+
+export type CreateArtifactUploadsMutationVariables = Exact<{
+  input: CreateArtifactFilesInput;
+}>;
+
+
+export type CreateArtifactUploadsMutation = { readonly createArtifactFiles: { readonly files: { readonly edges: ReadonlyArray<{ readonly node: { readonly storagePath: string | null, readonly uploadUrl: string | null, readonly uploadHeaders: ReadonlyArray<string> } }> } } | null };
+
+export type CommitArtifactVersionMutationVariables = Exact<{
+  input: CommitArtifactInput;
+}>;
+
+
+export type CommitArtifactVersionMutation = { readonly commitArtifact: { readonly artifact: { readonly id: string, readonly state: ArtifactState, readonly digest: string, readonly versionIndex: number | null } } | null };
+
+export type WrittenArtifactFragment = { readonly id: string, readonly state: ArtifactState, readonly digest: string, readonly versionIndex: number | null };
 
 export type ArtifactByNameAndAliasQueryVariables = Exact<{
   entity: string;
@@ -694,6 +820,14 @@ export const AgentFieldsFragmentDoc = new TypedDocumentString(`
   queueNames
 }
     `, {"fragmentName":"AgentFields"}) as unknown as TypedDocumentString<AgentFieldsFragment, unknown>;
+export const WrittenArtifactFragmentDoc = new TypedDocumentString(`
+    fragment WrittenArtifact on Artifact {
+  id
+  state
+  digest
+  versionIndex
+}
+    `, {"fragmentName":"WrittenArtifact"}) as unknown as TypedDocumentString<WrittenArtifactFragment, unknown>;
 export const ArtifactVersionFieldsFragmentDoc = new TypedDocumentString(`
     fragment ArtifactVersionFields on Artifact {
   id
@@ -1142,6 +1276,71 @@ export const StopAgentDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<StopAgentMutation, StopAgentMutationVariables>;
+export const CreateArtifactVersionDocument = new TypedDocumentString(`
+    mutation CreateArtifactVersion($input: CreateArtifactInput!) {
+  createArtifact(input: $input) {
+    artifact {
+      ...WrittenArtifact
+    }
+  }
+}
+    fragment WrittenArtifact on Artifact {
+  id
+  state
+  digest
+  versionIndex
+}`) as unknown as TypedDocumentString<CreateArtifactVersionMutation, CreateArtifactVersionMutationVariables>;
+export const CreateManifestDocument = new TypedDocumentString(`
+    mutation CreateManifest($input: CreateArtifactManifestInput!) {
+  createArtifactManifest(input: $input) {
+    artifactManifest {
+      id
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<CreateManifestMutation, CreateManifestMutationVariables>;
+export const CreateManifestToUploadDocument = new TypedDocumentString(`
+    mutation CreateManifestToUpload($input: CreateArtifactManifestInput!) {
+  createArtifactManifest(input: $input) {
+    artifactManifest {
+      id
+      file {
+        uploadUrl
+        uploadHeaders
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<CreateManifestToUploadMutation, CreateManifestToUploadMutationVariables>;
+export const CreateArtifactUploadsDocument = new TypedDocumentString(`
+    mutation CreateArtifactUploads($input: CreateArtifactFilesInput!) {
+  createArtifactFiles(input: $input) {
+    files {
+      edges {
+        node {
+          storagePath
+          uploadUrl
+          uploadHeaders
+        }
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<CreateArtifactUploadsMutation, CreateArtifactUploadsMutationVariables>;
+export const CommitArtifactVersionDocument = new TypedDocumentString(`
+    mutation CommitArtifactVersion($input: CommitArtifactInput!) {
+  commitArtifact(input: $input) {
+    artifact {
+      ...WrittenArtifact
+    }
+  }
+}
+    fragment WrittenArtifact on Artifact {
+  id
+  state
+  digest
+  versionIndex
+}`) as unknown as TypedDocumentString<CommitArtifactVersionMutation, CommitArtifactVersionMutationVariables>;
 export const ArtifactByNameAndAliasDocument = new TypedDocumentString(`
     query ArtifactByNameAndAlias($entity: String!, $project: String!, $name: String!) {
   project(name: $project, entityName: $entity) {
