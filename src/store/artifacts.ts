@@ -68,22 +68,25 @@ export async function findArtifactOfClient(
   return row && toArtifact(row);
 }
 
-/** The newest committed version with this content. */
-export async function findCommittedByDigest(
+/** Versions of one content differ in what a job asks of its inputs, and few such changes are ever made. */
+const SAME_CONTENT = 100;
+
+/** Committed versions with this content, the newest first, as many as are looked through. */
+export async function listCommittedByDigest(
   db: Kysely<Tables>,
   collectionId: string,
   digest: string,
-): Promise<ArtifactRecord | undefined> {
-  const row = await db
+): Promise<readonly ArtifactRecord[]> {
+  const rows = await db
     .selectFrom("artifacts")
     .selectAll()
     .where("collectionId", "=", collectionId)
     .where("digest", "=", digest)
     .where("state", "=", "COMMITTED")
     .orderBy("versionIndex", "desc")
-    .limit(1)
-    .executeTakeFirst();
-  return row && toArtifact(row);
+    .limit(SAME_CONTENT)
+    .execute();
+  return rows.map(toArtifact);
 }
 
 /** Makes the artifact unless the project has one of the client's id. */
@@ -181,6 +184,18 @@ export async function insertArtifactRun(
     .values(link)
     .onConflict((conflict) => conflict.columns(["artifactId", "runId", "direction"]).doNothing())
     .execute();
+}
+
+/** Whether the run has made this version: with the content of an older one it is that one. */
+export async function isOutputOf(db: Kysely<Tables>, artifactId: string, runId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom("artifactRuns")
+    .select("runId")
+    .where("artifactId", "=", artifactId)
+    .where("runId", "=", runId)
+    .where("direction", "=", "output")
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 export async function runIdsOfArtifact(

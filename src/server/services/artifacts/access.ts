@@ -1,10 +1,11 @@
 import type { Kysely } from "kysely";
 import { type ArtifactReference, artifactReference, declaredArtifacts } from "../../../core/declared-artifacts.ts";
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
-import { JOB_FILE, JOB_FILE_MAX_BYTES } from "../../../core/jobs/job-file.ts";
+import { JOB_FILE, JOB_FILE_MAX_BYTES, JOB_TYPE } from "../../../core/jobs/job-file.ts";
+import { parseLooseJson } from "../../../core/loose-json.ts";
 import { type ArtifactMemberRecord, findCollection, findMember } from "../../../store/artifact-collections.ts";
 import { findBlob, listFiles } from "../../../store/artifact-content.ts";
-import { type ArtifactRecord, findArtifact } from "../../../store/artifacts.ts";
+import { type ArtifactRecord, findArtifact, isOutputOf } from "../../../store/artifacts.ts";
 import { findEntity } from "../../../store/entities.ts";
 import type { FileStore } from "../../../store/files.ts";
 import { findItemOfRun } from "../../../store/item-queries.ts";
@@ -21,6 +22,11 @@ export interface ArtifactAccess {
   readable(principal: Principal, id: string): Promise<ArtifactRecord | undefined>;
   /** To change; ARTIFACT_NOT_FOUND or FORBIDDEN. */
   writable(principal: Principal, id: string): Promise<ArtifactRecord>;
+  /**
+   * Whether it is the job that a job's key runs, made without a run (`wandb job create`): its first run tells what the
+   * inputs of its code are.
+   */
+  completable(principal: Principal, id: string): Promise<boolean>;
   /** The project to write artifacts in, as output of the run if one is named. PROJECT_NOT_FOUND, FORBIDDEN, KEY_SCOPE. */
   projectToWrite(
     principal: Principal,
@@ -33,6 +39,8 @@ export interface ArtifactAccess {
   /** The text of a job artifact's wandb-job.json; undefined if it has none that could be one. Asks nobody's permission. */
   jobFile(artifactId: string): Promise<string | undefined>;
 }
+
+type JobRun = NonNullable<Principal["run"]>;
 
 const VERSION = /^v(\d+)$/;
 
@@ -85,7 +93,7 @@ export function createArtifactAccess(kysely: Kysely<Tables>, files: FileStore): 
     return reference && artifactIdOf(entityId, reference);
   }
 
-  async function declared(run: NonNullable<Principal["run"]>, artifactId: string): Promise<boolean> {
+  async function declared(run: JobRun, artifactId: string): Promise<boolean> {
     const item = await findItemOfRun(kysely, run.entityId, run.projectName, run.runName);
     if (!item) return false;
     for (const reference of declaredArtifacts(item.runSpec)) {
@@ -96,9 +104,19 @@ export function createArtifactAccess(kysely: Kysely<Tables>, files: FileStore): 
     return false;
   }
 
-  async function ownOfRun(run: NonNullable<Principal["run"]>, artifact: ArtifactRecord, project: ProjectRecord) {
-    if (project.entityId !== run.entityId || project.name !== run.projectName || artifact.runId === null) return false;
-    return (await findRun(kysely, { projectId: project.id, name: run.runName }))?.id === artifact.runId;
+  async function runIn(run: JobRun, project: ProjectRecord): Promise<string | undefined> {
+    if (project.entityId !== run.entityId || project.name !== run.projectName) return undefined;
+    return (await findRun(kysely, { projectId: project.id, name: run.runName }))?.id;
+  }
+
+  async function ownOfRun(run: JobRun, artifact: ArtifactRecord, project: ProjectRecord): Promise<boolean> {
+    return artifact.runId !== null && (await runIn(run, project)) === artifact.runId;
+  }
+
+  /** A run that has logged what was there already may read that: it has the same content. */
+  async function madeByRun(run: JobRun, artifact: ArtifactRecord, project: ProjectRecord): Promise<boolean> {
+    const runId = await runIn(run, project);
+    return runId !== undefined && (artifact.runId === runId || (await isOutputOf(kysely, artifact.id, runId)));
   }
 
   async function readable(principal: Principal, id: string): Promise<ArtifactRecord | undefined> {
@@ -107,7 +125,7 @@ export function createArtifactAccess(kysely: Kysely<Tables>, files: FileStore): 
     if (!artifact || !project) return undefined;
     const { run } = principal;
     if (run === null) return maySee(principal, project.entityId) ? artifact : undefined;
-    const may = (await ownOfRun(run, artifact, project)) || (await declared(run, artifact.id));
+    const may = (await madeByRun(run, artifact, project)) || (await declared(run, artifact.id));
     return may ? artifact : undefined;
   }
 
@@ -135,6 +153,16 @@ export function createArtifactAccess(kysely: Kysely<Tables>, files: FileStore): 
       if (!maySee(principal, project.entityId)) throw notFound(id);
       requireRole(principal, { id: project.entityId, name: project.entityName }, "MEMBER", "write artifacts");
       return artifact;
+    },
+
+    async completable(principal, id) {
+      const { run } = principal;
+      const item = run && (await findItemOfRun(kysely, run.entityId, run.projectName, run.runName));
+      const reference = item?.runSpec.job && artifactReference(item.runSpec.job, item.runSpec);
+      if (!item || !reference || (await artifactIdOf(item.entityId, reference)) !== id) return false;
+      const artifact = await findArtifact(kysely, id);
+      const metadata = parseLooseJson(artifact?.metadata ?? "null");
+      return artifact?.typeName === JOB_TYPE && (metadata as { _partial?: unknown } | null)?._partial === true;
     },
 
     async projectToWrite(principal, { entityName, projectName, runName }) {

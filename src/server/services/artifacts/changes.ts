@@ -41,6 +41,12 @@ export function createArtifactChanges(
 
   return {
     async update(principal, id, { tagsToAdd, tagsToDelete, aliases, ...change }) {
+      const onlyMetadata = tagsToAdd.length + tagsToDelete.length === 0 && !aliases && !change.description;
+      if (onlyMetadata && change.metadata && (await access.completable(principal, id))) {
+        await updateArtifact(kysely, id, { metadata: change.metadata, updatedAt: clock.now() });
+        const completed = await findArtifact(kysely, id);
+        if (completed) return completed;
+      }
       const artifact = await access.writable(principal, id);
       const tags = [...new Set([...artifact.tags, ...tagsToAdd])].filter((tag) => !tagsToDelete.includes(tag));
       await database.transaction(clock, async (tx) => {

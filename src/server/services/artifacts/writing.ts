@@ -1,4 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
+import { inputSchemas } from "../../../core/jobs/input-schema.ts";
+import { JOB_TYPE } from "../../../core/jobs/job-file.ts";
+import { parseLooseJson } from "../../../core/loose-json.ts";
 import { insertMember, takeVersion } from "../../../store/artifact-collections.ts";
 import {
   findManifest,
@@ -13,8 +17,9 @@ import {
   commitArtifact,
   findArtifact,
   findArtifactOfClient,
-  findCommittedByDigest,
   insertArtifact,
+  listCommittedByDigest,
+  type WantedAlias,
 } from "../../../store/artifacts.ts";
 import { findRun } from "../../../store/runs.ts";
 import type { ArtifactsService } from "../artifacts.ts";
@@ -25,6 +30,17 @@ import { type ArtifactParts, checkedAlias, checkName } from "./parts.ts";
 
 /** A manifest of half a million files. */
 const MANIFEST_BYTES = 256 * 1024 * 1024;
+
+/** The client gives a job the tag of its image as an alias; a tag such as v1 would hide a version's number and is left out. */
+const isNoVersion = ({ alias }: WantedAlias) => !/^v\d+$/.test(alias);
+
+/** A job's files do not hold the schemas of its inputs: with others it is another version. Without any it is as it was. */
+function asksTheSame({ metadata }: Pick<ArtifactRecord, "metadata">): (version: ArtifactRecord) => boolean {
+  const schemasOf = (text: string | null) => inputSchemas(parseLooseJson(text ?? "null") ?? null);
+  const wanted = schemasOf(metadata);
+  if (wanted.config === undefined && Object.keys(wanted.files).length === 0) return () => true;
+  return (version) => isDeepStrictEqual(schemasOf(version.metadata), wanted);
+}
 
 /** Somebody else has committed it meanwhile. */
 class Raced extends Error {}
@@ -63,8 +79,12 @@ export function createArtifactWriting(
     async create(principal, input) {
       checkName(input.collectionName, "artifactCollectionName");
       checkName(input.typeName, "artifactTypeName");
-      for (const { alias } of input.aliases) checkedAlias(alias);
-      const { entityName, projectName, runName } = input;
+      const isJob = input.typeName === JOB_TYPE;
+      const aliases = isJob ? input.aliases.filter(isNoVersion) : input.aliases;
+      for (const { alias } of aliases) checkedAlias(alias);
+      const { entityName, projectName } = input;
+      // The client names no run for the job that it makes of one.
+      const runName = input.runName ?? (isJob ? principal.run?.runName : null) ?? null;
       const project = await access.projectToWrite(principal, { entityName, projectName, runName });
       const projectId = project.id;
       const run = runName === null ? undefined : await findRun(kysely, { projectId, name: runName });
@@ -80,9 +100,10 @@ export function createArtifactWriting(
           kind: "SEQUENCE",
           typeName: input.typeName,
         });
-        const same = await findCommittedByDigest(tx.kysely, collection.id, input.digest);
+        const committed = await listCommittedByDigest(tx.kysely, collection.id, input.digest);
+        const same = isJob ? committed.find(asksTheSame(input)) : committed[0];
         if (same) {
-          await setAliases(tx, same, input.aliases);
+          await setAliases(tx, same, aliases);
           await noteRun(tx, same.id, run?.id, "output", null);
           return same;
         }
@@ -104,7 +125,7 @@ export function createArtifactWriting(
           size: 0,
           fileCount: 0,
           versionIndex: null,
-          wantedAliases: input.aliases,
+          wantedAliases: aliases,
           manifestId: null,
           runId: run?.id ?? null,
           createdAt: tx.now,
