@@ -39,15 +39,8 @@ const DEFAULT_LIMIT = 500_000_000;
  * Errors: CODE_DIRECTORY_NOT_FOUND, CODE_EMPTY, CODE_TOO_LARGE, CODE_LINK_LEAVES_DIRECTORY, CODE_CHANGED_WHILE_PACKING.
  */
 export async function packDirectory(directory: string, options: PackOptions = {}): Promise<PackedDirectory> {
-  const stats = await stat(directory).catch(() => undefined);
-  if (stats?.isDirectory() !== true) {
-    throw new SlipwayError("CODE_DIRECTORY_NOT_FOUND", { values: { directory }, where: directory });
-  }
-  const rules = options.everything ? keepAllButGit : await readIgnoreRules(directory, options.ignoreFile);
-  const entries = await readTree(directory, rules);
+  const entries = await readCode(directory, options);
   const files = entries.filter((entry) => entry.kind === "file");
-  if (files.length === 0) throw new SlipwayError("CODE_EMPTY", { values: { directory }, where: directory });
-  checkSize(directory, files, options.limitBytes ?? DEFAULT_LIMIT);
   const folder = await mkdtemp(join(tmpdir(), "slipway-code-"));
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
@@ -61,6 +54,23 @@ export async function packDirectory(directory: string, options: PackOptions = {}
     await remove();
     throw error;
   }
+}
+
+/**
+ * What packDirectory packs, without packing it: every entry, sorted by path, empty directories too.
+ * Errors: CODE_DIRECTORY_NOT_FOUND, CODE_EMPTY, CODE_TOO_LARGE, CODE_LINK_LEAVES_DIRECTORY.
+ */
+export async function readCode(directory: string, options: PackOptions = {}): Promise<readonly TreeEntry[]> {
+  const stats = await stat(directory).catch(() => undefined);
+  if (stats?.isDirectory() !== true) {
+    throw new SlipwayError("CODE_DIRECTORY_NOT_FOUND", { values: { directory }, where: directory });
+  }
+  const rules = options.everything ? keepAllButGit : await readIgnoreRules(directory, options.ignoreFile);
+  const entries = await readTree(directory, rules);
+  const files = entries.filter((entry) => entry.kind === "file");
+  if (files.length === 0) throw new SlipwayError("CODE_EMPTY", { values: { directory }, where: directory });
+  checkSize(directory, files, options.limitBytes ?? DEFAULT_LIMIT);
+  return entries;
 }
 
 function checkSize(directory: string, files: readonly (TreeEntry & { kind: "file" })[], limit: number): void {

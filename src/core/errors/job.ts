@@ -50,4 +50,10 @@ export const JOB_ERRORS = {
     message: "The job's notebook {file} can't be made a script: {reason}",
     hint: "Make the job of a Python script instead.",
   },
+  JOB_SCHEMA_INVALID: {
+    status: 422,
+    exit: 2,
+    message: "{file} is not a schema of a job's inputs: {count} problem(s)",
+    hint: "Correct each place named here; the file holds a JSON Schema of the run config, in YAML or JSON.",
+  },
 } as const satisfies Record<string, ErrorEntry>;
