@@ -1,17 +1,20 @@
 import { openAsBlob } from "node:fs";
 import { stat } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import colors from "picocolors";
 import { PushDocument } from "../client/generated/operations.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { looksLikeGitRemote } from "../core/git-remote.ts";
+import { jobAddress, jobPath } from "../core/jobs/job-names.ts";
 import type { JsonObject } from "../core/json.ts";
 import { nearest } from "../core/nearest.ts";
 import type { CodeSource, RepoSource, RunSpec } from "../core/run-spec.ts";
 import type { LaunchOptions } from "./commands/launch.ts";
+import { defaultScript } from "./default-script.ts";
 import { followItem } from "./follow.ts";
 import { jsonArgument } from "./json-argument.ts";
 import { nameAndValue } from "./name-and-value.ts";
+import { NO_PROJECT, projectOf } from "./project.ts";
 import type { Session } from "./session.ts";
 import { splitWords } from "./split-words.ts";
 
@@ -26,7 +29,7 @@ export async function launch(session: Session, source: string | undefined, optio
   const what = await whatToRun(session, entity, source, options, entryPoint);
   const runSpec: RunSpec = {
     entity,
-    project: options.project,
+    project: options.project ?? NO_PROJECT,
     ...(options.name === undefined ? {} : { name: options.name }),
     ...what,
     overrides,
@@ -64,15 +67,26 @@ async function whatToRun(
   source: string | undefined,
   options: LaunchOptions,
   entryPoint: readonly string[] | undefined,
-): Promise<Pick<RunSpec, "docker" | "code" | "repo">> {
+): Promise<Pick<RunSpec, "docker" | "code" | "repo"> | Pick<RunSpec, "job" | "project">> {
   if (options.ref !== undefined && (source === undefined || !looksLikeGitRemote(source)))
     throw usage("--ref names a branch, tag or commit of a git repository, and the source is none", "--ref");
+  if (options.job !== undefined) {
+    if (source !== undefined || options.dockerImage !== undefined)
+      throw usage("give one thing to run: a source, --docker-image or --job", "--job");
+    if (options.base !== undefined)
+      throw usage("--base is for code; a job has its own base image (slipway job create --base-image)", "--base");
+    const from = { entity, project: projectOf(session, options.project) };
+    const address = jobAddress(options.job, from);
+    if (address === undefined) throw usage(`${JSON.stringify(options.job)} is not the name of a job`, "--job");
+    // Where no other project is named, the run is beside its job.
+    return { job: jobPath(address), project: options.project ?? address.project };
+  }
   if (options.dockerImage !== undefined) {
     if (source !== undefined) throw usage("give either a source or --docker-image, not both", "--docker-image");
     return { docker: { docker_image: options.dockerImage } };
   }
   if (source === undefined)
-    throw usage("say what to run: a directory, a script, a git repository, or -d IMAGE", "source");
+    throw usage("say what to run: a directory, a script, a git repository, -d IMAGE or -j JOB", "source");
   if (looksLikeGitRemote(source)) return { repo: await pinned(source, options, entryPoint) };
   const { directory, script } = await findSource(source);
   const entry = entryPoint ?? ["python3", script ?? (await defaultScript(directory))];
@@ -119,21 +133,15 @@ async function findSource(source: string): Promise<{ directory: string; script?:
   throw new SlipwayError("SOURCE_NOT_FOUND", { values: { source }, where: "source" });
 }
 
-async function defaultScript(directory: string): Promise<string> {
-  for (const script of ["train.py", "main.py"]) {
-    if (await stat(join(directory, script)).catch(() => undefined)) return script;
-  }
-  throw new SlipwayError("ENTRY_POINT_MISSING", { values: { directory } });
-}
-
 /** `--config` as the wandb client takes it: `{overrides: {...}}`, or the run config alone. */
 async function overridesOf(options: LaunchOptions, entryPoint: readonly string[] | undefined): Promise<JsonObject> {
   const given = options.config === undefined ? {} : await jsonArgument(options.config, "--config");
   const overrides = (
     isObject(given.overrides) ? given.overrides : "run_config" in given ? given : { run_config: given }
   ) as JsonObject;
-  const image = options.dockerImage !== undefined && entryPoint !== undefined;
-  return { ...(options.config === undefined ? {} : overrides), ...(image ? { entry_point: entryPoint } : {}) };
+  // Code that is pushed now has its entry point beside it.
+  const made = (options.dockerImage ?? options.job) !== undefined && entryPoint !== undefined;
+  return { ...(options.config === undefined ? {} : overrides), ...(made ? { entry_point: entryPoint } : {}) };
 }
 
 async function resourceArgs(argument: string): Promise<{ [resource: string]: JsonObject }> {

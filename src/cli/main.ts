@@ -3,6 +3,7 @@ import { adminCommand } from "./commands/admin.ts";
 import { agentCommand } from "./commands/agent.ts";
 import { envCommand } from "./commands/env.ts";
 import { itemCommand } from "./commands/item.ts";
+import { jobCommand } from "./commands/job.ts";
 import { launchCommand } from "./commands/launch.ts";
 import { launchAgentCommand } from "./commands/launch-agent.ts";
 import { localAwsCommand } from "./commands/local-aws.ts";
@@ -30,6 +31,7 @@ export function program(): Command {
     envCommand(),
     queueCommand(),
     launchCommand(),
+    jobCommand(),
     itemCommand(),
     logsCommand(),
     agentCommand(),

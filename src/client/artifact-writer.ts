@@ -60,7 +60,8 @@ const BACKOFF: Backoff = { baseMs: 500, maxMs: 10_000 };
 /**
  * Makes a version of an artifact by the operations that the wandb client makes it with: created, its files and its manifest
  * sent, committed. Content that the server has already is not sent, and files that are all the same as an earlier version's are
- * that version. It belongs to no run. Throws the server's refusal, SERVER_UNREACHABLE, and what `content` throws.
+ * that version. It belongs to no run. Throws the server's refusal, SERVER_UNREACHABLE, CODE_CHANGED_WHILE_PACKING for a file that
+ * has changed since its Blob was made, and what `content` throws.
  */
 export async function writeArtifact(
   deps: ArtifactWriterDeps,
@@ -131,7 +132,18 @@ async function sendFiles(
       sent.add(file.md5);
       return [{ file, address: { url: uploadUrl, headers: uploadHeaders } }];
     });
-    await atOnce(UPLOADS_AT_ONCE, wanted, ({ file, address }) => send(deps, address, () => file.content(), signal));
+    await atOnce(UPLOADS_AT_ONCE, wanted, async ({ file, address }) => {
+      try {
+        await send(deps, address, () => file.content(), signal);
+      } catch (error) {
+        if (!isUnreadable(error)) throw error;
+        throw new SlipwayError("CODE_CHANGED_WHILE_PACKING", {
+          values: { file: file.path },
+          where: file.path,
+          cause: error,
+        });
+      }
+    });
   }
 }
 
@@ -189,7 +201,7 @@ async function send(
       wait = retryAfterMs(response.headers.get("retry-after"), clock.now());
     } catch (cause) {
       if (signal?.aborted) throw signal.reason;
-      // The content itself could not be read: its name says so, and trying again does not help.
+      // A file that has changed stays changed.
       if (cause instanceof SlipwayError || isUnreadable(cause)) throw cause;
       failure = unreachable(origin, cause);
     }
@@ -199,7 +211,7 @@ async function send(
 }
 
 /** What reading a Blob of a file says that has changed since the Blob was made (File API, 3.1). */
-export function isUnreadable(error: unknown): boolean {
+function isUnreadable(error: unknown): boolean {
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++)
     if (at.name === "NotReadableError") return true;
   return false;

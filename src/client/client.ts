@@ -74,6 +74,7 @@ const IDEMPOTENT_MUTATIONS = new Set([
   "SettleItem",
   "ReleaseItems",
   // An artifact is named by the caller's own id for it; a manifest too many is never committed.
+  "EnsureProject",
   "CreateArtifactVersion",
   "CreateManifest",
   "CreateManifestToUpload",

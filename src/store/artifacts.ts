@@ -24,6 +24,8 @@ export interface ArtifactRecord {
   readonly wantedAliases: readonly WantedAlias[];
   readonly manifestId: string | null;
   readonly runId: string | null;
+  /** Name of the user whose key made it; null for what was made before this was noted. */
+  readonly author: string | null;
   readonly createdAt: number;
   readonly updatedAt: number;
 }

@@ -9,6 +9,7 @@ import { migration as artifacts } from "./migrations/0004_artifacts.ts";
 import { migration as sweeps } from "./migrations/0005_sweeps.ts";
 import { migration as people } from "./migrations/0006_people.ts";
 import { migration as jobKeys } from "./migrations/0009_job_keys.ts";
+import { migration as artifactAuthors } from "./migrations/0014_artifact_authors.ts";
 import type { Tables } from "./tables.ts";
 
 /** One step of the schema, forward only. It may run beside an older server unless it is breaking. */
@@ -21,7 +22,16 @@ export interface Migration {
   readonly statements: readonly string[];
 }
 
-export const MIGRATIONS: readonly Migration[] = [tables, runs, files, artifacts, sweeps, people, jobKeys];
+export const MIGRATIONS: readonly Migration[] = [
+  tables,
+  runs,
+  files,
+  artifacts,
+  sweeps,
+  people,
+  jobKeys,
+  artifactAuthors,
+];
 
 const SERIAL = {
   sqlite: "INTEGER PRIMARY KEY AUTOINCREMENT",

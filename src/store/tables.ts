@@ -248,6 +248,8 @@ export interface Tables {
     /** The manifest that was committed. */
     manifestId: string | null;
     runId: string | null;
+    /** Name of the user whose key made it; null for what was made before this was noted. */
+    author: string | null;
     createdAt: number;
     updatedAt: number;
   };

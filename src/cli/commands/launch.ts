@@ -4,8 +4,9 @@ import { openSession, type SessionOptions, serverOptions } from "../session.ts";
 
 export interface LaunchOptions extends SessionOptions {
   queue: string;
-  project: string;
+  project?: string;
   dockerImage?: string;
+  job?: string;
   name?: string;
   entryPoint?: string;
   config?: string;
@@ -20,11 +21,15 @@ export interface LaunchOptions extends SessionOptions {
 
 export function launchCommand(): Command {
   return serverOptions(new Command("launch"))
-    .description("Push a job: a directory of code, a script, a git repository, or a prebuilt image.")
+    .description("Push a job: a directory of code, a script, a git repository, a prebuilt image, or a job made before.")
     .argument("[source]", "directory, script, or git repository (https://HOST/PATH, ssh://..., USER@HOST:PATH)")
     .option("-d, --docker-image <image>", "a prebuilt image instead of code")
+    .option(
+      "-j, --job <job>",
+      "a job: NAME, PROJECT/NAME or ENTITY/PROJECT/NAME, with :ALIAS or :vN (slipway job list)",
+    )
     .option("-q, --queue <name>", "queue to push to", "default")
-    .option("-p, --project <name>", "project of the run", "uncategorized")
+    .option("-p, --project <name>", "project of the run (default: that of the job, else uncategorized)")
     .option("--name <name>", "display name of the run")
     .option(
       "-E, --entry-point <command>",

@@ -628,6 +628,60 @@ export type ItemDetailFragment = { readonly runSpec: unknown, readonly leaseExpi
 
 export type LogPageFieldsFragment = { readonly next: number, readonly complete: boolean, readonly lines: ReadonlyArray<{ readonly index: number, readonly node: string, readonly attempt: number, readonly at: string, readonly text: string }> };
 
+export type JobsQueryVariables = Exact<{
+  entityName: string;
+  projectName: string;
+  after?: string | null | undefined;
+}>;
+
+
+export type JobsQuery = { readonly project: { readonly name: string, readonly artifactType: { readonly artifactCollections: { readonly edges: ReadonlyArray<{ readonly node:
+            | { readonly name: string, readonly artifactMembership: { readonly versionIndex: number | null, readonly aliases: ReadonlyArray<{ readonly alias: string }>, readonly artifact: { readonly id: string, readonly createdAt: string, readonly author: string | null, readonly description: string | null, readonly metadata: string | null, readonly aliases: ReadonlyArray<{ readonly alias: string }>, readonly files: { readonly edges: ReadonlyArray<{ readonly node: { readonly name: string, readonly sizeBytes: number, readonly directUrl: string } }> } | null } | null } | null, readonly artifacts: { readonly totalCount: number, readonly edges: ReadonlyArray<{ readonly version: string, readonly node: { readonly id: string, readonly createdAt: string, readonly author: string | null, readonly description: string | null, readonly metadata: string | null, readonly aliases: ReadonlyArray<{ readonly alias: string }>, readonly files: { readonly edges: ReadonlyArray<{ readonly node: { readonly name: string, readonly sizeBytes: number, readonly directUrl: string } }> } | null } }> } | null }
+            | { readonly name: string, readonly artifactMembership: { readonly versionIndex: number | null, readonly aliases: ReadonlyArray<{ readonly alias: string }>, readonly artifact: { readonly id: string, readonly createdAt: string, readonly author: string | null, readonly description: string | null, readonly metadata: string | null, readonly aliases: ReadonlyArray<{ readonly alias: string }>, readonly files: { readonly edges: ReadonlyArray<{ readonly node: { readonly name: string, readonly sizeBytes: number, readonly directUrl: string } }> } | null } | null } | null, readonly artifacts: { readonly totalCount: number, readonly edges: ReadonlyArray<{ readonly version: string, readonly node: { readonly id: string, readonly createdAt: string, readonly author: string | null, readonly description: string | null, readonly metadata: string | null, readonly aliases: ReadonlyArray<{ readonly alias: string }>, readonly files: { readonly edges: ReadonlyArray<{ readonly node: { readonly name: string, readonly sizeBytes: number, readonly directUrl: string } }> } | null } }> } | null }
+           }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } | null } | null } | null };
+
+export type JobQueryVariables = Exact<{
+  entityName: string;
+  projectName: string;
+  name: string;
+}>;
+
+
+export type JobQuery = { readonly project: { readonly name: string, readonly artifactCollectionMembership: { readonly versionIndex: number | null, readonly artifact: { readonly id: string, readonly createdAt: string, readonly author: string | null, readonly description: string | null, readonly metadata: string | null, readonly artifactType: { readonly name: string }, readonly aliases: ReadonlyArray<{ readonly alias: string }>, readonly files: { readonly edges: ReadonlyArray<{ readonly node: { readonly name: string, readonly sizeBytes: number, readonly directUrl: string } }> } | null } | null, readonly artifactCollection:
+        | { readonly name: string, readonly artifacts: { readonly totalCount: number, readonly edges: ReadonlyArray<{ readonly version: string, readonly node: { readonly createdAt: string, readonly author: string | null, readonly description: string | null, readonly aliases: ReadonlyArray<{ readonly alias: string }> } }> } | null }
+        | { readonly name: string, readonly artifacts: { readonly totalCount: number, readonly edges: ReadonlyArray<{ readonly version: string, readonly node: { readonly createdAt: string, readonly author: string | null, readonly description: string | null, readonly aliases: ReadonlyArray<{ readonly alias: string }> } }> } | null }
+       | null, readonly aliases: ReadonlyArray<{ readonly alias: string }> } | null } | null };
+
+export type JobNamesQueryVariables = Exact<{
+  entityName: string;
+  projectName: string;
+}>;
+
+
+export type JobNamesQuery = { readonly project: { readonly artifactType: { readonly artifactCollections: { readonly edges: ReadonlyArray<{ readonly node:
+            | { readonly name: string }
+            | { readonly name: string }
+           }> } | null } | null } | null };
+
+export type CodeOfJobQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type CodeOfJobQuery = { readonly artifact: { readonly versionIndex: number | null, readonly state: ArtifactState, readonly size: number, readonly fileCount: number, readonly artifactSequence: { readonly name: string, readonly project: { readonly name: string, readonly entityName: string } | null } } | null };
+
+export type EnsureProjectMutationVariables = Exact<{
+  entityName: string;
+  name: string;
+}>;
+
+
+export type EnsureProjectMutation = { readonly upsertModel: { readonly inserted: boolean | null } | null };
+
+export type JobVersionFragment = { readonly versionIndex: number | null, readonly aliases: ReadonlyArray<{ readonly alias: string }>, readonly artifact: { readonly id: string, readonly createdAt: string, readonly author: string | null, readonly description: string | null, readonly metadata: string | null, readonly aliases: ReadonlyArray<{ readonly alias: string }>, readonly files: { readonly edges: ReadonlyArray<{ readonly node: { readonly name: string, readonly sizeBytes: number, readonly directUrl: string } }> } | null } | null };
+
+export type JobArtifactFragment = { readonly id: string, readonly createdAt: string, readonly author: string | null, readonly description: string | null, readonly metadata: string | null, readonly aliases: ReadonlyArray<{ readonly alias: string }>, readonly files: { readonly edges: ReadonlyArray<{ readonly node: { readonly name: string, readonly sizeBytes: number, readonly directUrl: string } }> } | null };
+
 export type ServerFeaturesQueryVariables = Exact<{ [key: string]: never; }>;
 
 
@@ -923,6 +977,56 @@ export const LogPageFieldsFragmentDoc = new TypedDocumentString(`
   complete
 }
     `, {"fragmentName":"LogPageFields"}) as unknown as TypedDocumentString<LogPageFieldsFragment, unknown>;
+export const JobArtifactFragmentDoc = new TypedDocumentString(`
+    fragment JobArtifact on Artifact {
+  id
+  createdAt
+  author
+  description
+  metadata
+  aliases {
+    alias
+  }
+  files(first: 2, names: ["wandb-job.json", "requirements.frozen.txt"]) {
+    edges {
+      node {
+        name
+        sizeBytes
+        directUrl
+      }
+    }
+  }
+}
+    `, {"fragmentName":"JobArtifact"}) as unknown as TypedDocumentString<JobArtifactFragment, unknown>;
+export const JobVersionFragmentDoc = new TypedDocumentString(`
+    fragment JobVersion on ArtifactCollectionMembership {
+  versionIndex
+  aliases {
+    alias
+  }
+  artifact {
+    ...JobArtifact
+  }
+}
+    fragment JobArtifact on Artifact {
+  id
+  createdAt
+  author
+  description
+  metadata
+  aliases {
+    alias
+  }
+  files(first: 2, names: ["wandb-job.json", "requirements.frozen.txt"]) {
+    edges {
+      node {
+        name
+        sizeBytes
+        directUrl
+      }
+    }
+  }
+}`, {"fragmentName":"JobVersion"}) as unknown as TypedDocumentString<JobVersionFragment, unknown>;
 export const QueueFieldsFragmentDoc = new TypedDocumentString(`
     fragment QueueFields on RunQueue {
   id
@@ -1764,6 +1868,163 @@ export const DeleteItemDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<DeleteItemMutation, DeleteItemMutationVariables>;
+export const JobsDocument = new TypedDocumentString(`
+    query Jobs($entityName: String!, $projectName: String!, $after: String) {
+  project(name: $projectName, entityName: $entityName) {
+    name
+    artifactType(name: "job") {
+      artifactCollections(first: 50, after: $after) {
+        edges {
+          node {
+            name
+            artifactMembership(aliasName: "latest") {
+              ...JobVersion
+            }
+            artifacts(first: 1) {
+              totalCount
+              edges {
+                version
+                node {
+                  ...JobArtifact
+                }
+              }
+            }
+          }
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+      }
+    }
+  }
+}
+    fragment JobVersion on ArtifactCollectionMembership {
+  versionIndex
+  aliases {
+    alias
+  }
+  artifact {
+    ...JobArtifact
+  }
+}
+fragment JobArtifact on Artifact {
+  id
+  createdAt
+  author
+  description
+  metadata
+  aliases {
+    alias
+  }
+  files(first: 2, names: ["wandb-job.json", "requirements.frozen.txt"]) {
+    edges {
+      node {
+        name
+        sizeBytes
+        directUrl
+      }
+    }
+  }
+}`) as unknown as TypedDocumentString<JobsQuery, JobsQueryVariables>;
+export const JobDocument = new TypedDocumentString(`
+    query Job($entityName: String!, $projectName: String!, $name: String!) {
+  project(name: $projectName, entityName: $entityName) {
+    name
+    artifactCollectionMembership(name: $name) {
+      ...JobVersion
+      artifact {
+        artifactType {
+          name
+        }
+      }
+      artifactCollection {
+        name
+        artifacts(first: 20) {
+          totalCount
+          edges {
+            version
+            node {
+              createdAt
+              author
+              description
+              aliases {
+                alias
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+    fragment JobVersion on ArtifactCollectionMembership {
+  versionIndex
+  aliases {
+    alias
+  }
+  artifact {
+    ...JobArtifact
+  }
+}
+fragment JobArtifact on Artifact {
+  id
+  createdAt
+  author
+  description
+  metadata
+  aliases {
+    alias
+  }
+  files(first: 2, names: ["wandb-job.json", "requirements.frozen.txt"]) {
+    edges {
+      node {
+        name
+        sizeBytes
+        directUrl
+      }
+    }
+  }
+}`) as unknown as TypedDocumentString<JobQuery, JobQueryVariables>;
+export const JobNamesDocument = new TypedDocumentString(`
+    query JobNames($entityName: String!, $projectName: String!) {
+  project(name: $projectName, entityName: $entityName) {
+    artifactType(name: "job") {
+      artifactCollections(first: 500) {
+        edges {
+          node {
+            name
+          }
+        }
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<JobNamesQuery, JobNamesQueryVariables>;
+export const CodeOfJobDocument = new TypedDocumentString(`
+    query CodeOfJob($id: ID!) {
+  artifact(id: $id) {
+    versionIndex
+    state
+    size
+    fileCount
+    artifactSequence {
+      name
+      project {
+        name
+        entityName
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<CodeOfJobQuery, CodeOfJobQueryVariables>;
+export const EnsureProjectDocument = new TypedDocumentString(`
+    mutation EnsureProject($entityName: String!, $name: String!) {
+  upsertModel(input: {entityName: $entityName, name: $name}) {
+    inserted
+  }
+}
+    `) as unknown as TypedDocumentString<EnsureProjectMutation, EnsureProjectMutationVariables>;
 export const ServerFeaturesDocument = new TypedDocumentString(`
     query ServerFeatures {
   serverInfo {

@@ -156,6 +156,10 @@ Artifact.implement({
     fileCount: t.field({ type: "Int64", resolve: ({ fileCount }) => fileCount }),
     createdAt: t.expose("createdAt", { type: "DateTime" }),
     updatedAt: t.expose("updatedAt", { type: "DateTime", nullable: true }),
+    author: t.exposeString("author", {
+      nullable: true,
+      description: "Slipway: the user whose key made it, also if it belongs to no run.",
+    }),
     aliases: t.field({
       type: [ArtifactAlias],
       resolve: async ({ id }, _args, { services }) => [...(await services.artifactLists.aliases({ artifactId: id }))],

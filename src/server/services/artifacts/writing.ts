@@ -128,6 +128,7 @@ export function createArtifactWriting(
           wantedAliases: aliases,
           manifestId: null,
           runId: run?.id ?? null,
+          author: principal.username,
           createdAt: tx.now,
           updatedAt: tx.now,
         };

@@ -1,0 +1,165 @@
+import { createHash, randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import colors from "picocolors";
+import { type ArtifactWriterDeps, type NewArtifact, writeArtifact } from "../client/artifact-writer.ts";
+import { EnsureProjectDocument } from "../client/generated/operations.ts";
+import { systemClock } from "../core/clock.ts";
+import { SlipwayError } from "../core/errors/slipway-error.ts";
+import { gitRemoteProblem } from "../core/git-remote.ts";
+import { readInputSchemaFile } from "../core/jobs/input-schema-file.ts";
+import { JOB_FILE, JOB_REQUIREMENTS_FILE, JOB_TYPE } from "../core/jobs/job-file.ts";
+import { codeJobNames, imageJobName, jobPath, repoJobName, safeArtifactName } from "../core/jobs/job-names.ts";
+import { jobFileText, type NewJobSource, requirementsText } from "../core/jobs/write-job-file.ts";
+import type { JsonObject } from "../core/json.ts";
+import { codeFiles, textFile } from "./code-files.ts";
+import type { JobCreateOptions } from "./commands/job.ts";
+import { defaultScript } from "./default-script.ts";
+import { projectOf } from "./project.ts";
+import type { Session } from "./session.ts";
+import { splitWords } from "./split-words.ts";
+
+/** A job to be written, without what all kinds have in common. */
+interface Draft {
+  readonly name: string;
+  readonly source: NewJobSource;
+  /** Text of the code's requirements.txt. */
+  readonly requirements?: string;
+  /** Beside those that were asked for. */
+  readonly alias?: string | undefined;
+}
+
+/** A job of a prebuilt image. */
+export async function createImageJob(session: Session, image: string, options: JobCreateOptions): Promise<void> {
+  const { name, tag } = imageJobName(image);
+  const entryPoint = options.entryPoint === undefined ? undefined : splitWords(options.entryPoint, "--entry-point");
+  await createJob(session, options, async () => ({
+    name: nameOf(options, name),
+    source: { kind: "image", image, entryPoint },
+    // v3 is what a version is called by its number.
+    alias: tag !== undefined && /^v\d+$/.test(tag) ? undefined : tag,
+  }));
+}
+
+/** A job of a directory of code, which becomes an artifact of its own. */
+export async function createCodeJob(session: Session, directory: string, options: JobCreateOptions): Promise<void> {
+  const files = await codeFiles(directory);
+  const entryPoint =
+    options.entryPoint === undefined
+      ? ["python3", await defaultScript(join(directory, options.buildContext ?? ""))]
+      : splitWords(options.entryPoint, "--entry-point");
+  // The client takes the last word, which may be an argument.
+  const program = entryPoint.find((word) => /\.(py|sh|ipynb)$/.test(word)) ?? entryPoint.at(-1) ?? "";
+  const names = codeJobNames(join(directory, program));
+  const requirements = await readFile(join(directory, "requirements.txt"), "utf8").catch(() => "");
+  await createJob(session, options, async (target) => {
+    const code = await write(session, {
+      ...target,
+      type: "code",
+      name: options.name === undefined ? names.code : safeArtifactName(`code-${options.name}`),
+      description: "Code artifact for job",
+      metadata: { codePath: directory, entrypoint: program },
+      aliases: ["latest"],
+      files,
+    });
+    return {
+      name: nameOf(options, names.job),
+      source: { kind: "artifact", artifactId: code.id, entryPoint, ...buildOf(options) },
+      requirements,
+    };
+  });
+}
+
+/** A job of the commit at which a branch or tag of a git repository is now. */
+export async function createRepoJob(session: Session, remote: string, options: JobCreateOptions): Promise<void> {
+  const problem = gitRemoteProblem(remote);
+  if (problem !== undefined) throw new SlipwayError("GIT_REMOTE_INVALID", { values: { problem } });
+  if (options.entryPoint === undefined)
+    throw usage('a git repository needs an entry point, for instance -E "python3 train.py"', "--entry-point");
+  const entryPoint = splitWords(options.entryPoint, "--entry-point");
+  const { findCommit } = await import("../image/git-source.ts");
+  const commit = await findCommit(remote, options.ref ?? "HEAD", { timeoutMs: 60_000 });
+  await createJob(session, options, async () => ({
+    name: nameOf(options, repoJobName(remote)),
+    source: { kind: "repo", remote, commit, entryPoint, ...buildOf(options) },
+  }));
+}
+
+async function createJob(
+  session: Session,
+  options: JobCreateOptions,
+  draft: (target: { readonly entity: string; readonly project: string }) => Promise<Draft>,
+): Promise<void> {
+  // Everything that was given is checked before the first thing is made.
+  nameOf(options, "");
+  const runtime = runtimeOf(options);
+  const schema = options.schema === undefined ? undefined : await schemaOf(options.schema);
+  const target = { entity: await session.entity(), project: projectOf(session, options.project) };
+  await session.client.request(EnsureProjectDocument, { entityName: target.entity, name: target.project });
+  const { name, source, requirements = "", alias } = await draft(target);
+  const aliases = [...new Set([...(options.alias ?? []), ...(alias === undefined ? [] : [alias]), "latest"])];
+  const job = await write(session, {
+    ...target,
+    type: JOB_TYPE,
+    name,
+    ...(options.description === undefined ? {} : { description: options.description }),
+    // The client's own words: a job whose inputs are not known yet is told so by its first run.
+    metadata: schema === undefined ? { _partial: true } : { input_schemas: { "@wandb.config": schema } },
+    aliases,
+    files: [
+      textFile(JOB_FILE, jobFileText(source, runtime)),
+      textFile(JOB_REQUIREMENTS_FILE, requirementsText(requirements)),
+    ],
+  });
+  const path = jobPath({ ...target, name, alias: `v${job.versionIndex}` });
+  if (options.json) return console.log(JSON.stringify({ job: path, aliases, ...job }));
+  const told = job.created ? colors.green("created") : colors.yellow("no change, it is");
+  console.log(`${told} job ${path} (${aliases.join(", ")})`);
+  console.log(colors.dim(`slipway launch -j ${path} -q QUEUE     slipway job show ${path}`));
+}
+
+function write(session: Session, artifact: NewArtifact) {
+  const deps: ArtifactWriterDeps = {
+    request: session.client.request,
+    fetch: globalThis.fetch,
+    clock: systemClock,
+    random: Math.random,
+    md5: (text) => createHash("md5").update(text).digest(),
+    newId: randomUUID,
+  };
+  return writeArtifact(deps, artifact);
+}
+
+function buildOf({ baseImage, buildContext }: JobCreateOptions) {
+  if (buildContext !== undefined && (buildContext.startsWith("/") || buildContext.split("/").includes("..")))
+    throw usage("--build-context is a directory inside the code, such as docker/train", "--build-context");
+  return { baseImage, buildContext };
+}
+
+function nameOf({ name }: JobCreateOptions, otherwise: string): string {
+  if (name === undefined) return otherwise;
+  const safe = safeArtifactName(name);
+  if (name === safe && name !== "") return name;
+  throw usage(
+    `a job's name has 1 to 128 letters, digits, and any of _ - and .; not ${JSON.stringify(name)}${safe === "" ? "" : `; did you mean ${safe}?`}`,
+    "--name",
+  );
+}
+
+function runtimeOf({ runtime }: JobCreateOptions): string {
+  if (runtime === undefined || /^3\.\d+$/.test(runtime)) return runtime ?? "";
+  throw usage(`--runtime is a minor version of Python 3 such as 3.11, not ${runtime}`, "--runtime");
+}
+
+async function schemaOf(file: string): Promise<JsonObject> {
+  try {
+    return readInputSchemaFile(await readFile(file, "utf8"), file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    throw new SlipwayError("FILE_NOT_FOUND", { values: { file }, where: "--schema" });
+  }
+}
+
+function usage(problem: string, where: string): SlipwayError {
+  return new SlipwayError("USAGE", { values: { problem }, where });
+}
