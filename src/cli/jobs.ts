@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import colors from "picocolors";
 import { type ArtifactWriterDeps, type NewArtifact, writeArtifact } from "../client/artifact-writer.ts";
-import { EnsureProjectDocument } from "../client/generated/operations.ts";
+import { EnsureProjectDocument, UpdateArtifactVersionDocument } from "../client/generated/operations.ts";
 import { systemClock } from "../core/clock.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { gitRemoteProblem } from "../core/git-remote.ts";
@@ -31,9 +31,10 @@ interface Draft {
 
 /** A job of a prebuilt image. */
 export async function createImageJob(session: Session, image: string, options: JobCreateOptions): Promise<void> {
+  const checked = await check(options);
   const { name, tag } = imageJobName(image);
   const entryPoint = options.entryPoint === undefined ? undefined : splitWords(options.entryPoint, "--entry-point");
-  await createJob(session, options, async () => ({
+  await createJob(session, checked, async () => ({
     name: nameOf(options, name),
     source: { kind: "image", image, entryPoint },
     // v3 is what a version is called by its number.
@@ -43,6 +44,7 @@ export async function createImageJob(session: Session, image: string, options: J
 
 /** A job of a directory of code, which becomes an artifact of its own. */
 export async function createCodeJob(session: Session, directory: string, options: JobCreateOptions): Promise<void> {
+  const checked = await check(options);
   const files = await codeFiles(directory);
   const entryPoint =
     options.entryPoint === undefined
@@ -51,8 +53,8 @@ export async function createCodeJob(session: Session, directory: string, options
   // The client takes the last word, which may be an argument.
   const program = entryPoint.find((word) => /\.(py|sh|ipynb)$/.test(word)) ?? entryPoint.at(-1) ?? "";
   const names = codeJobNames(join(directory, program));
-  const requirements = await readFile(join(directory, "requirements.txt"), "utf8").catch(() => "");
-  await createJob(session, options, async (target) => {
+  const requirements = (await readIfThere(join(directory, "requirements.txt"))) ?? "";
+  await createJob(session, checked, async (target) => {
     const code = await write(session, {
       ...target,
       type: "code",
@@ -72,6 +74,7 @@ export async function createCodeJob(session: Session, directory: string, options
 
 /** A job of the commit at which a branch or tag of a git repository is now. */
 export async function createRepoJob(session: Session, remote: string, options: JobCreateOptions): Promise<void> {
+  const checked = await check(options);
   const problem = gitRemoteProblem(remote);
   if (problem !== undefined) throw new SlipwayError("GIT_REMOTE_INVALID", { values: { problem } });
   if (options.entryPoint === undefined)
@@ -79,21 +82,32 @@ export async function createRepoJob(session: Session, remote: string, options: J
   const entryPoint = splitWords(options.entryPoint, "--entry-point");
   const { findCommit } = await import("../image/git-source.ts");
   const commit = await findCommit(remote, options.ref ?? "HEAD", { timeoutMs: 60_000 });
-  await createJob(session, options, async () => ({
+  await createJob(session, checked, async () => ({
     name: nameOf(options, repoJobName(remote)),
     source: { kind: "repo", remote, commit, entryPoint, ...buildOf(options) },
   }));
 }
 
+interface Checked {
+  readonly options: JobCreateOptions;
+  /** Empty where none was given. */
+  readonly runtime: string;
+  readonly schema: JsonObject | undefined;
+}
+
+/** What was given is checked before the first thing is asked for or made. */
+async function check(options: JobCreateOptions): Promise<Checked> {
+  nameOf(options, "");
+  buildOf(options);
+  const schema = options.schema === undefined ? undefined : await schemaOf(options.schema);
+  return { options, runtime: runtimeOf(options), schema };
+}
+
 async function createJob(
   session: Session,
-  options: JobCreateOptions,
+  { options, runtime, schema }: Checked,
   draft: (target: { readonly entity: string; readonly project: string }) => Promise<Draft>,
 ): Promise<void> {
-  // Everything that was given is checked before the first thing is made.
-  nameOf(options, "");
-  const runtime = runtimeOf(options);
-  const schema = options.schema === undefined ? undefined : await schemaOf(options.schema);
   const target = { entity: await session.entity(), project: projectOf(session, options.project) };
   await session.client.request(EnsureProjectDocument, { entityName: target.entity, name: target.project });
   const { name, source, requirements = "", alias } = await draft(target);
@@ -104,19 +118,35 @@ async function createJob(
     name,
     ...(options.description === undefined ? {} : { description: options.description }),
     // The client's own words: a job whose inputs are not known yet is told so by its first run.
-    metadata: schema === undefined ? { _partial: true } : { input_schemas: { "@wandb.config": schema } },
+    metadata: schema === undefined ? { _partial: true } : inputs(schema),
     aliases,
     files: [
       textFile(JOB_FILE, jobFileText(source, runtime)),
       textFile(JOB_REQUIREMENTS_FILE, requirementsText(requirements)),
     ],
   });
+  // What a version runs is its files; its inputs and words may be told anew.
+  const updated = !job.created && (schema !== undefined || options.description !== undefined);
+  if (updated)
+    await session.client.request(UpdateArtifactVersionDocument, {
+      input: {
+        artifactID: job.id,
+        ...(schema === undefined ? {} : { metadata: JSON.stringify(inputs(schema)) }),
+        ...(options.description === undefined ? {} : { description: options.description }),
+      },
+    });
   const path = jobPath({ ...target, name, alias: `v${job.versionIndex}` });
-  if (options.json) return console.log(JSON.stringify({ job: path, aliases, ...job }));
-  const told = job.created ? colors.green("created") : colors.yellow("no change, it is");
+  if (options.json) return console.log(JSON.stringify({ job: path, aliases, ...job, updated }));
+  const told = job.created
+    ? colors.green("created")
+    : updated
+      ? `${colors.green("updated")} inputs or description of`
+      : colors.yellow("no change, it is");
   console.log(`${told} job ${path} (${aliases.join(", ")})`);
   console.log(colors.dim(`slipway launch -j ${path} -q QUEUE     slipway job show ${path}`));
 }
+
+const inputs = (schema: JsonObject) => ({ input_schemas: { "@wandb.config": schema } });
 
 function write(session: Session, artifact: NewArtifact) {
   const deps: ArtifactWriterDeps = {
@@ -152,11 +182,17 @@ function runtimeOf({ runtime }: JobCreateOptions): string {
 }
 
 async function schemaOf(file: string): Promise<JsonObject> {
+  const text = await readIfThere(file);
+  if (text === undefined) throw new SlipwayError("FILE_NOT_FOUND", { values: { file }, where: "--schema" });
+  return readInputSchemaFile(text, file);
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
   try {
-    return readInputSchemaFile(await readFile(file, "utf8"), file);
+    return await readFile(file, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    throw new SlipwayError("FILE_NOT_FOUND", { values: { file }, where: "--schema" });
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
   }
 }
 

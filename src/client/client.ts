@@ -80,6 +80,7 @@ const IDEMPOTENT_MUTATIONS = new Set([
   "CreateManifestToUpload",
   "CreateArtifactUploads",
   "CommitArtifactVersion",
+  "UpdateArtifactVersion",
 ]);
 
 const DEFAULT_TIMEOUT_MS = 30_000;

@@ -273,6 +273,18 @@ export type TrainingJobInput = {
   readonly transitions?: string | null | undefined;
 };
 
+export type UpdateArtifactInput = {
+  readonly aliases?: ReadonlyArray<ArtifactAliasInput> | null | undefined;
+  readonly artifactID: string;
+  readonly clientMutationId?: string | null | undefined;
+  readonly description?: string | null | undefined;
+  readonly labels?: string | null | undefined;
+  readonly metadata?: string | null | undefined;
+  readonly tagsToAdd?: ReadonlyArray<TagInput> | null | undefined;
+  readonly tagsToDelete?: ReadonlyArray<TagInput> | null | undefined;
+  readonly ttlDurationSeconds?: number | null | undefined;
+};
+
 export type UploadPartsInput = {
   readonly hexMD5: string;
   readonly partNumber: number;
@@ -509,6 +521,13 @@ export type CommitArtifactVersionMutationVariables = Exact<{
 
 
 export type CommitArtifactVersionMutation = { readonly commitArtifact: { readonly artifact: { readonly id: string, readonly state: ArtifactState, readonly digest: string, readonly versionIndex: number | null } } | null };
+
+export type UpdateArtifactVersionMutationVariables = Exact<{
+  input: UpdateArtifactInput;
+}>;
+
+
+export type UpdateArtifactVersionMutation = { readonly updateArtifact: { readonly artifact: { readonly id: string } } | null };
 
 export type WrittenArtifactFragment = { readonly id: string, readonly state: ArtifactState, readonly digest: string, readonly versionIndex: number | null };
 
@@ -1445,6 +1464,15 @@ export const CommitArtifactVersionDocument = new TypedDocumentString(`
   digest
   versionIndex
 }`) as unknown as TypedDocumentString<CommitArtifactVersionMutation, CommitArtifactVersionMutationVariables>;
+export const UpdateArtifactVersionDocument = new TypedDocumentString(`
+    mutation UpdateArtifactVersion($input: UpdateArtifactInput!) {
+  updateArtifact(input: $input) {
+    artifact {
+      id
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<UpdateArtifactVersionMutation, UpdateArtifactVersionMutationVariables>;
 export const ArtifactByNameAndAliasDocument = new TypedDocumentString(`
     query ArtifactByNameAndAlias($entity: String!, $project: String!, $name: String!) {
   project(name: $project, entityName: $entity) {
