@@ -99,6 +99,8 @@ interface Checked {
 async function check(options: JobCreateOptions): Promise<Checked> {
   nameOf(options, "");
   buildOf(options);
+  const number = options.alias?.find((alias) => /^v\d+$/.test(alias));
+  if (number !== undefined) throw usage(`--alias ${number} is what a version is called by its number`, "--alias");
   const schema = options.schema === undefined ? undefined : await schemaOf(options.schema);
   return { options, runtime: runtimeOf(options), schema };
 }
@@ -118,35 +120,27 @@ async function createJob(
     name,
     ...(options.description === undefined ? {} : { description: options.description }),
     // The client's own words: a job whose inputs are not known yet is told so by its first run.
-    metadata: schema === undefined ? { _partial: true } : inputs(schema),
+    metadata: schema === undefined ? { _partial: true } : { input_schemas: { "@wandb.config": schema } },
     aliases,
     files: [
       textFile(JOB_FILE, jobFileText(source, runtime)),
       textFile(JOB_REQUIREMENTS_FILE, requirementsText(requirements)),
     ],
   });
-  // What a version runs is its files; its inputs and words may be told anew.
-  const updated = !job.created && (schema !== undefined || options.description !== undefined);
-  if (updated)
+  // With other inputs it is another version; what is said of it may be said anew.
+  const described = !job.created && options.description !== undefined;
+  if (described)
     await session.client.request(UpdateArtifactVersionDocument, {
-      input: {
-        artifactID: job.id,
-        ...(schema === undefined ? {} : { metadata: JSON.stringify(inputs(schema)) }),
-        ...(options.description === undefined ? {} : { description: options.description }),
-      },
+      input: { artifactID: job.id, description: options.description },
     });
   const path = jobPath({ ...target, name, alias: `v${job.versionIndex}` });
-  if (options.json) return console.log(JSON.stringify({ job: path, aliases, ...job, updated }));
+  if (options.json) return console.log(JSON.stringify({ job: path, aliases, ...job }));
   const told = job.created
     ? colors.green("created")
-    : updated
-      ? `${colors.green("updated")} inputs or description of`
-      : colors.yellow("no change, it is");
+    : colors.yellow(described ? "no change but the description, it is" : "no change, it is");
   console.log(`${told} job ${path} (${aliases.join(", ")})`);
   console.log(colors.dim(`slipway launch -j ${path} -q QUEUE     slipway job show ${path}`));
 }
-
-const inputs = (schema: JsonObject) => ({ input_schemas: { "@wandb.config": schema } });
 
 function write(session: Session, artifact: NewArtifact) {
   const deps: ArtifactWriterDeps = {

@@ -87,15 +87,17 @@ describe("jobs of each kind", () => {
       "-r",
       "3.11",
     ];
-    const first = await slipway<Created>(...createCode, "-d", "trains digits");
-    code = await slipway(...createCode, "--schema", join(folder, "schema.yaml"), "-a", "good");
+    const first = await slipway<Created>(...createCode, "-d", "trains");
     expect(first).toMatchObject({ job: `admin/${PROJECT}/digits:v0`, created: true, aliases: ["latest"] });
-    // The same content with a schema: the same version, which now has inputs and keeps its description.
-    expect(code).toMatchObject({ id: first.id, created: false, updated: true, aliases: ["good", "latest"] });
-    expect(await slipway(...createCode)).toMatchObject({ id: code.id, created: false, updated: false });
+    expect(await slipway(...createCode, "-d", "trains digits")).toMatchObject({ id: first.id, created: false });
+    // The same content with other inputs is another version.
+    const withSchema = [...createCode, "--schema", join(folder, "schema.yaml"), "-d", "with inputs", "-a", "good"];
+    code = await slipway(...withSchema);
+    expect(code).toMatchObject({ job: `admin/${PROJECT}/digits:v1`, created: true, aliases: ["good", "latest"] });
+    expect(await slipway(...withSchema)).toMatchObject({ id: code.id, created: false });
 
     await writeFile(join(directory, "train.py"), "import lib.model # changed\n");
-    expect(await slipway(...createCode)).toMatchObject({ job: `admin/${PROJECT}/digits:v1`, created: true });
+    expect(await slipway(...createCode)).toMatchObject({ job: `admin/${PROJECT}/digits:v2`, created: true });
 
     image = await slipway("job", "create", "image", "registry.example/team/train:1.2");
     expect(image).toMatchObject({
@@ -117,7 +119,7 @@ describe("jobs of each kind", () => {
       "job-registry.example_team_train --",
     ])
       expect(listed.stderr + listed.stdout).toContain(line);
-    const described = await client.wandb(["job", "describe", `admin/${PROJECT}/digits:v0`]);
+    const described = await client.wandb(["job", "describe", `admin/${PROJECT}/digits:v1`]);
     expect(described.stderr + described.stdout).toContain("source_type: artifact");
     expect(described.stderr + described.stdout).toContain("'entrypoint': ['python', 'train.py', '--epochs', '2']");
   });
@@ -148,7 +150,7 @@ print(json.dumps(seen))`);
       entry: ["python", "train.py", "--epochs", "2"],
       requirements: "wandb\nnumpy==1.26.4",
       digest: code.digest,
-      description: "trains digits",
+      description: "with inputs",
       metadata: {
         input_schemas: { "@wandb.config": { type: "object", properties: { optimizer: { default: "adam" } } } },
       },
@@ -186,23 +188,27 @@ print(json.dumps(seen))`);
   test("are listed and shown", async () => {
     const jobs = await slipway<{ name: string }[]>("job", "list");
     expect(jobs).toMatchObject([
-      { name: "digits", version: "v1", versions: 2, createdBy: "admin", aliases: ["latest"] },
+      { name: "digits", version: "v2", versions: 3, createdBy: "admin", aliases: ["latest"] },
       { name: "from-git", version: "v0", source: { kind: "code", code: { commit } } },
       { name: "job-registry.example_team_train", source: { kind: "image", image: "registry.example/team/train:1.2" } },
     ]);
     expect(await slipway("job", "show", "digits:good")).toMatchObject({
-      job: `admin/${PROJECT}/digits:v0`,
+      job: `admin/${PROJECT}/digits:v1`,
       code: { name: `admin/${PROJECT}/code-digits:v0`, files: 5 },
       inputs: [
         { path: "lr", type: "number", bounds: "> 0, <= 1", required: true },
         { path: "optimizer", type: "one of adam, sgd", default: "adam", required: false },
       ],
-      versions: [{ version: "v1" }, { version: "v0", aliases: ["good"], createdBy: "admin" }],
-      launch: `slipway launch -j admin/${PROJECT}/digits:v0 -q QUEUE -c '{"lr": ...}'`,
+      versions: [
+        { version: "v2" },
+        { version: "v1", aliases: ["good"], createdBy: "admin" },
+        { description: "trains digits" },
+      ],
+      launch: `slipway launch -j admin/${PROJECT}/digits:v1 -q QUEUE -c '{"lr": ...}'`,
     });
     const env = { WANDB_PROJECT: PROJECT };
     const table = await world.slipway(["job", "list"], { env });
-    expect(table.stdout).toMatch(/digits +v1 +latest +python train.py --epochs 2 +.* ago +admin/);
+    expect(table.stdout).toMatch(/digits +v2 +latest +python train.py --epochs 2 +.* ago +admin/);
     const page = await world.slipway(["job", "show", `${PROJECT}/digits:good`], { env: {} });
     for (const line of [/entry point +python train.py --epochs 2/, /lr +number +> 0, <= 1 +required/, /python +3\.11/])
       expect(page.stdout).toMatch(line);
@@ -232,7 +238,7 @@ describe("launching a job", () => {
     );
     const spec = typeof runQueueItem.runSpec === "string" ? JSON.parse(runQueueItem.runSpec) : runQueueItem.runSpec;
     expect(spec).toMatchObject({
-      job: `admin/${PROJECT}/digits:v0`,
+      job: `admin/${PROJECT}/digits:v1`,
       project: PROJECT,
       overrides: { entry_point: ["python", "other.py"], run_config: { lr: 0.5 } },
     });
@@ -255,6 +261,7 @@ describe("launching a job", () => {
 test.each<[string, string[], number, RegExp]>([
   ["a name that artifacts can't have", ["image", "a:1", "-n", "a b"], 2, /did you mean a_b\?/],
   ["another Python", ["git", "https://host/a.git", "-E", "x", "-r", "2.7"], 2, /minor version of Python 3/],
+  ["an alias that is a version's number", ["image", "a:1", "-a", "v3"], 2, /--alias v3 is what a version is called/],
   ["a git job without an entry point", ["git", "https://host/a.git"], 2, /needs an entry point/],
   ["another protocol", ["git", "http://host/a.git", "-E", "x"], 2, /must be an https or ssh address/],
   ["a directory that is not there", ["code", "/none"], 3, /There is no directory \/none/],
