@@ -10,6 +10,7 @@ import { migration as sweeps } from "./migrations/0005_sweeps.ts";
 import { migration as people } from "./migrations/0006_people.ts";
 import { migration as jobKeys } from "./migrations/0009_job_keys.ts";
 import { migration as artifactAuthors } from "./migrations/0014_artifact_authors.ts";
+import { migration as sweepsOnLaunch } from "./migrations/0015_sweeps_on_launch.ts";
 import type { Tables } from "./tables.ts";
 
 /** One step of the schema, forward only. It may run beside an older server unless it is breaking. */
@@ -31,6 +32,7 @@ export const MIGRATIONS: readonly Migration[] = [
   people,
   jobKeys,
   artifactAuthors,
+  sweepsOnLaunch,
 ];
 
 const SERIAL = {

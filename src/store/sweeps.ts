@@ -76,7 +76,7 @@ export async function insertSweepRun(db: Kysely<Tables>, run: Insertable<Tables[
   await db.insertInto("sweepRuns").values(run).execute();
 }
 
-/** The newest runs of a sweep that have finished, oldest first. */
+/** The newest runs of a sweep that have finished or were stopped early, oldest first. */
 export async function finishedSweepRuns(
   db: Kysely<Tables>,
   sweepId: string,
@@ -87,7 +87,8 @@ export async function finishedSweepRuns(
     .innerJoin("runs as r", "r.id", "s.runId")
     .select(["s.point", "r.summaryMetrics"])
     .where("s.sweepId", "=", sweepId)
-    .where("r.state", "=", "finished")
+    .where((eb) => eb.or([eb("r.state", "=", "finished"), eb("s.stoppedEarly", "=", 1)]))
+    .where("s.point", "!=", "[]")
     .orderBy("s.position", "desc")
     .limit(limit)
     .execute();

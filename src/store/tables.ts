@@ -182,7 +182,12 @@ export interface Tables {
     displayName: string | null;
     description: string | null;
     controller: string | null;
+    /** JSON text of the launch scheduler that the client gave. */
     scheduler: string | null;
+    /** The queue item that is its scheduler. */
+    schedulerItemId: Generated<string | null>;
+    /** JSON text of a filter: runs that bayes learns from besides the sweep's own. */
+    priorRuns: Generated<string | null>;
     /** How many runs were handed out. */
     handed: Generated<number>;
     userId: string | null;
@@ -190,7 +195,24 @@ export interface Tables {
     updatedAt: number;
     heartbeatAt: number | null;
   };
-  sweepRuns: { sweepId: string; runId: string; position: number; point: string };
+  sweepRuns: {
+    sweepId: string;
+    runId: string;
+    position: number;
+    /** A list of numbers; empty for a run that a person put in. */
+    point: string;
+    /** How much of its history was looked at for the metric, and what came of it. */
+    seenLines: Generated<number>;
+    seenStep: Generated<number | null>;
+    logged: Generated<number>;
+    best: Generated<number | null>;
+    stoppedEarly: Generated<number>;
+    agentId: Generated<string | null>;
+  };
+  /** A run's best value when it came to a rung; less is better. */
+  sweepRungs: { sweepId: string; runId: string; rung: number; value: number };
+  /** Runs that a person put into a sweep and that no agent has yet. */
+  sweepWaiting: { serial: Generated<number>; sweepId: string; runId: string; arguments: string };
   sweepAgents: { id: string; sweepId: string; host: string; createdAt: number; heartbeatAt: number };
   events: {
     seq: Generated<number>;

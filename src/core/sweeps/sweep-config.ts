@@ -1,6 +1,7 @@
 import { type Problem, SlipwayError } from "../errors/slipway-error.ts";
 import type { JsonValue } from "../json.ts";
 import { readYaml } from "../yaml-document.ts";
+import { type Hyperband, readHyperband } from "./hyperband.ts";
 import { QUANTILES, type Quantile } from "./quantiles.ts";
 
 /** One thing that a sweep chooses: of a list, by weights, or a number of a distribution. */
@@ -20,6 +21,8 @@ export interface SweepConfig {
   readonly choices: readonly Choice[];
   /** How many runs at most; null: no limit of its own. */
   readonly runCap: number | null;
+  /** When worse runs are stopped; null: never. */
+  readonly earlyStop: Hyperband | null;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -46,8 +49,8 @@ export function parseSweepConfig(text: string): SweepConfig {
       if (!("values" in of)) wrong(`parameters.${path.join(".")}`, "grid needs a list of values or an int_uniform");
   const { run_cap: cap } = config;
   if (cap != null && !(Number.isInteger(cap) && Number(cap) > 0)) wrong("run_cap", "run_cap must be 1 or more");
-  if (config.early_terminate != null)
-    wrong("early_terminate", "early_terminate must be left out: this server stops no run early");
+  const earlyStop = readHyperband(config.early_terminate, wrong);
+  if (config.early_terminate != null && metric === null) wrong("metric", "early_terminate needs metric.name");
   if (isFields(config.controller) && config.controller.type === "local")
     wrong("controller.type", "controller.type must not be local: this server chooses the runs of a sweep itself");
   if (problems.length > 0) {
@@ -62,10 +65,12 @@ export function parseSweepConfig(text: string): SweepConfig {
     metric,
     choices,
     runCap: cap == null ? null : Number(cap),
+    earlyStop,
   };
 }
 
-type Wrong = (path: string, message: string) => void;
+/** Notes what is wrong at a place of the config. */
+export type Wrong = (path: string, message: string) => void;
 
 function readMetric(value: unknown, wrong: Wrong): SweepConfig["metric"] {
   if (value == null) return null;

@@ -18,6 +18,7 @@ import { checkProjectName } from "./projects.ts";
 import { createRunAccess, type RunRef } from "./runs/access.ts";
 import { runDirectory } from "./runs/lines.ts";
 import { createRunStreamWriter, type StreamMessage, summaryValues } from "./runs/stream.ts";
+import { stopEarly } from "./sweeps/early-stop.ts";
 
 export interface UpsertRunInput {
   /** base64 of `Run:v1:NAME:PROJECT:ENTITY`; wins over name, project and entity. */
@@ -138,6 +139,7 @@ export function createRunsService(context: ServiceContext): RunsService {
     async stream(principal, ref, message) {
       const run = await mustFind(principal, ref);
       await writer.write(run, message);
+      const stoppedEarly = message.history !== undefined && (await stopEarly(context, run));
       const exitCode = message.exitCode ?? null;
       const summary = message.summary === undefined ? {} : summaryValues(message.summary);
       await database.transaction(clock, async (tx) => {
@@ -155,7 +157,7 @@ export function createRunsService(context: ServiceContext): RunsService {
         const text = exitCode === 0 ? "The run has finished" : `The run ended with exit code ${exitCode}`;
         await concludePlain(tx, item, { ok: exitCode === 0, message: text });
       });
-      return { stopped: run.stopped };
+      return { stopped: run.stopped || stoppedEarly };
     },
 
     async stop(principal, ref) {

@@ -95,13 +95,74 @@ describe.each(databases)("sweeps on $name", ({ open }) => {
     await expect(to("RUNNING")).rejects.toMatchObject({ code: "SWEEP_STATE_REFUSED" });
   });
 
-  test("early_terminate, schedulers of launch queues and earlier runs are refused by name", async () => {
-    const { sweeps } = plane.services;
-    const early = `${GRID}\nearly_terminate: {type: hyperband, min_iter: 3}`;
-    await expect(sweeps.upsert(plane.admin, { ...at, config: early })).rejects.toMatchObject({
-      code: "SWEEP_CONFIG_INVALID",
-      where: "early_terminate",
+  describe("a sweep that stops runs early", () => {
+    const EARLY = `${GRID.replace("[1, 2, 3]", "[1, 2, 3, 4]")}\nearly_terminate: {type: hyperband, min_iter: 2}`;
+    const { stringify } = JSON;
+
+    async function going(config: string) {
+      const { sweep, agent } = await started(config);
+      const { runs } = plane.services;
+      const begin = async () => {
+        const { run_id: name } = runOf(await beat(agent));
+        await runs.upsert(plane.admin, { ...at, name, sweep });
+        let offset = 0;
+        /** Logs these losses in one message; answers whether the code is to stop. */
+        const log = async (...losses: (number | string)[]) => {
+          const lines = losses.map((loss, step) => stringify({ _step: offset + step, loss }));
+          const message = { history: { offset, lines } };
+          offset += lines.length;
+          return (await runs.stream(plane.admin, { ...at, name }, message)).stopped;
+        };
+        return { name, log };
+      };
+      return { sweep, agent, begin };
+    }
+
+    test("the worse run is stopped at its rung, and its agent is told; the better one goes on", async () => {
+      const { agent, begin } = await going(EARLY);
+      const [first, second, third] = [await begin(), await begin(), await begin()];
+      expect(await first.log(1)).toBe(false);
+      expect(await first.log(0.9)).toBe(false);
+      expect(await second.log(5)).toBe(false);
+      expect(await beat(agent, [second.name])).toEqual([]);
+      expect(await second.log(4)).toBe(true);
+      expect(await beat(agent, [second.name])).toEqual([{ type: "stop", run_id: second.name }]);
+      expect(await third.log(0.5, 3, 3)).toBe(false);
+      // The first has come to no rung since: only a strict rule would look at it again.
+      expect(await first.log(0.9)).toBe(false);
     });
+
+    test("strict looks at every rung again with each message", async () => {
+      const { begin } = await going(`${EARLY.slice(0, -1)}, strict: true}`);
+      const [first, second] = [await begin(), await begin()];
+      expect(await first.log(1, 0.9)).toBe(false);
+      expect(await second.log(0.5, 0.4)).toBe(false);
+      expect(await first.log(0.1)).toBe(true);
+    });
+
+    test("what is no number is worst, and code that begins anew is counted anew", async () => {
+      const { begin } = await going(EARLY);
+      const [first, second] = [await begin(), await begin()];
+      expect(await first.log(1, 1)).toBe(false);
+      expect(await second.log("NaN")).toBe(false);
+      const anew = { offset: 0, lines: [stringify({ _step: 0, loss: 9 }), stringify({ _step: 1, loss: 0.25 })] };
+      const { stopped } = await plane.services.runs.stream(
+        plane.admin,
+        { ...at, name: second.name },
+        { history: anew },
+      );
+      expect(stopped).toBe(false);
+      const rungs = await store.database.kysely
+        .selectFrom("sweepRungs")
+        .select("value")
+        .where("value", "=", 0.25)
+        .execute();
+      expect(rungs).toHaveLength(1);
+    });
+  });
+
+  test("schedulers of launch queues and earlier runs are refused by name", async () => {
+    const { sweeps } = plane.services;
     for (const more of [{ launchScheduler: '{"queue": "q"}' }, { priorRunsFilters: '{"name": "a"}' }])
       await expect(sweeps.upsert(plane.admin, { ...at, config: GRID, ...more })).rejects.toMatchObject({
         code: "SWEEP_ON_LAUNCH",

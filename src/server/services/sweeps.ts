@@ -6,6 +6,7 @@ import type { Tx } from "../../store/database.ts";
 import { findProject } from "../../store/projects.ts";
 import type { ProjectRecord } from "../../store/records.ts";
 import { insertRun } from "../../store/runs.ts";
+import { stoppedAmong } from "../../store/sweep-rungs.ts";
 import {
   countSweepRuns,
   countSweeps,
@@ -231,7 +232,9 @@ export function createSweepsService(context: ServiceContext): SweepsService {
       await touchSweepAgent(kysely, agentId, now);
       await updateSweep(kysely, sweep.id, OPEN, { heartbeatAt: now });
       if (sweep.state === "CANCELED") return [...running.map((run_id) => ({ type: "stop", run_id }) as const), EXIT];
-      if (running.length > 0) return [];
+      // Code that `wandb.agent` runs does not hear of a stop by its file stream.
+      const stopped = await stoppedAmong(kysely, sweep.projectId, running);
+      if (running.length > 0) return stopped.map((run_id) => ({ type: "stop", run_id }));
       if (sweep.state === "FINISHED") return [EXIT];
       if (sweep.state !== "RUNNING") return [];
       const command = await next(sweep, parseSweepConfig(sweep.config));

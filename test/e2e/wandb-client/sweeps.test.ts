@@ -37,8 +37,8 @@ try:
 except BaseException as e:
   wrong = str(e)
 try:
-  wandb.sweep({"method": "random", "early_terminate": {"type": "hyperband", "min_iter": 3},
-    "parameters": {"x": {"values": [1, 2]}}}, project=project, entity=entity)
+  wandb.sweep({"method": "random", "early_terminate": {"type": "hyperband"},
+    "metric": {"name": "loss"}, "parameters": {"x": {"values": [1, 2]}}}, project=project, entity=entity)
   early = "none"
 except BaseException as e:
   early = str(e)
@@ -85,7 +85,7 @@ print(json.dumps({"seen": seen, "state": one.state, "name": one.name, "expected"
       ]);
       expect(value.ids).toHaveLength(3);
       expect(`${String(value.wrong)}\n${stderr}`).toContain("grid needs a list of values or an int_uniform");
-      expect(`${String(value.early)}\n${stderr}`).toContain("early_terminate must be left out");
+      expect(`${String(value.early)}\n${stderr}`).toContain("early_terminate.min_iter or max_iter is needed");
     },
   );
 });

@@ -23,7 +23,10 @@ const Sweep = builder.objectRef<SweepRecord>("Sweep").implement({
     createdAt: t.expose("createdAt", { type: "DateTime" }),
     updatedAt: t.expose("updatedAt", { type: "DateTime", nullable: true }),
     heartbeatAt: t.expose("heartbeatAt", { type: "DateTime", nullable: true }),
-    earlyStopJobRunning: t.boolean({ description: "False: no run is stopped early.", resolve: () => false }),
+    earlyStopJobRunning: t.boolean({
+      description: "Whether runs that fall behind are stopped now.",
+      resolve: (sweep) => sweep.state === "RUNNING" && parseSweepConfig(sweep.config).earlyStop !== null,
+    }),
     bestLoss: t.float({
       nullable: true,
       description: "The best value of the config's metric among the finished runs.",

@@ -18,14 +18,15 @@ export async function stop(context: ServiceContext, principal: Principal, itemId
   return database.transaction(clock, (tx) => stopInside(tx, itemId, principal.username));
 }
 
-export async function stopInside(tx: Tx, itemId: string, by: string): Promise<ItemRecord> {
-  const ended = await endPending(tx, itemId, { cause: "stopped", message: `Stopped by ${by}`, by });
+/** `actor`: as the timeline names who asks. */
+export async function stopInside(tx: Tx, itemId: string, by: string, actor = `user:${by}`): Promise<ItemRecord> {
+  const ended = await endPending(tx, itemId, { cause: "stopped", message: `Stopped by ${by}`, by, actor });
   if (ended) return ended;
   const asked = await changeItem(
     tx,
     { id: itemId, states: ["LEASED", "CLAIMED"], stopRequested: false },
     { stopRequestedBy: by },
-    { kind: "stop_requested", actor: `user:${by}`, message: `${by} asked for a stop` },
+    { kind: "stop_requested", actor, message: `${by} asked for a stop` },
   );
   if (asked) await setRunOfItem(tx.kysely, itemId, { stopped: 1 }, ["pending", "running"]);
   const item = asked ?? (await findItem(tx.kysely, itemId));
@@ -41,8 +42,14 @@ export async function stopInside(tx: Tx, itemId: string, by: string): Promise<It
 export async function endPending(
   tx: Tx,
   itemId: string,
-  end: { readonly cause: "stopped" | "deleted"; readonly message: string; readonly by: string },
+  end: {
+    readonly cause: "stopped" | "deleted";
+    readonly message: string;
+    readonly by: string;
+    readonly actor?: string;
+  },
 ): Promise<ItemRecord | undefined> {
+  const actor = end.actor ?? `user:${end.by}`;
   // Else it could come back to the queue after this look and before the caller's next one, and the stop be lost.
   await tx.dialect.lockItem(tx.kysely, itemId);
   const before = await findItem(tx.kysely, itemId);
@@ -52,7 +59,7 @@ export async function endPending(
       tx,
       { id: itemId, states: ["PENDING"], stopRequested: false },
       { stopRequestedBy: end.by, phase: "queued", notBefore: 0, waitingReason: null },
-      { kind: "stop_requested", actor: `user:${end.by}`, message: `${end.by} asked for a stop` },
+      { kind: "stop_requested", actor, message: `${end.by} asked for a stop` },
     );
     if (asked) await setRunOfItem(tx.kysely, itemId, { stopped: 1 }, ["pending", "running"]);
     return asked ?? before;
@@ -61,7 +68,7 @@ export async function endPending(
     tx,
     { id: itemId, states: ["PENDING"] },
     { ...settled("STOPPED", { cause: end.cause, message: end.message }), stopRequestedBy: end.by },
-    { kind: "settled", actor: `user:${end.by}`, message: end.message },
+    { kind: "settled", actor, message: end.message },
   );
   if (item) await afterSettle(tx, item);
   return item;
