@@ -14,6 +14,7 @@ import { type JobAddress, jobAddress, jobPath } from "../core/jobs/job-names.ts"
 import type { JsonValue } from "../core/json.ts";
 import { parseLooseJson } from "../core/loose-json.ts";
 import { nearest } from "../core/nearest.ts";
+import { formatSize } from "../image/digest.ts";
 import { printTable } from "./output/table.ts";
 import { ago } from "./output/time.ts";
 import { projectOf } from "./project.ts";
@@ -219,7 +220,7 @@ function facts(
     rows.push(["image", source.image], ["entry point", source.entryPoint?.join(" ") ?? "the image's own"]);
   } else {
     if ("artifact" in source.code)
-      rows.push(["code", code?.files == null ? code?.name : `${code.name} (${code.files} files, ${code.bytes} bytes)`]);
+      rows.push(["code", code?.files == null ? code?.name : `${code.name} (${amount(code)})`]);
     else rows.push(["git", source.code.remote], ["commit", source.code.commit]);
     rows.push(["entry point", source.entryPoint.join(" ")]);
     rows.push(["base image", source.baseImage ?? "the agent's builder.base"]);
@@ -228,6 +229,9 @@ function facts(
   rows.push(["python", runtime]);
   return rows.filter((row): row is [string, string] => row[1] !== undefined);
 }
+
+const amount = ({ files, bytes }: { files: number | null; bytes: number | null }) =>
+  `${files} ${files === 1 ? "file" : "files"}, ${formatSize(bytes ?? 0)}`;
 
 async function missing(session: Session, { entity, project, name, alias }: JobAddress, there: boolean) {
   if (!there) return notFound(`${entity}/${project}/${name}`, `There is no project ${project} of ${entity}.`);

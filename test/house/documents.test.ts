@@ -19,6 +19,7 @@ describe("the documents", () => {
     "CONTRIBUTING.md",
     "docs/guide/first-queue.md",
     "docs/guide/images.md",
+    "docs/guide/jobs.md",
     "docs/guide/local-aws.md",
     "docs/guide/wandb-client.md",
   ])("%s links to files that exist", (file) => {
