@@ -46,7 +46,7 @@ export interface DirectAccess {
 export interface FileStore {
   /** Appends and syncs to disk; answers the offset at which the bytes begin. One writer per path. */
   append(path: string, bytes: Uint8Array): Promise<number>;
-  /** Rejects when the file ends before `length` bytes. */
+  /** A piece that `append` answered; what was put whole is read by `stream`. Rejects when the file ends before `length` bytes. */
   read(path: string, offset: number, length: number): Promise<Buffer>;
   /**
    * Streams into a file that appears whole, or not at all, and is on disk when this resolves.

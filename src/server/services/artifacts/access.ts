@@ -1,3 +1,4 @@
+import { text } from "node:stream/consumers";
 import type { Kysely } from "kysely";
 import { type ArtifactReference, artifactReference, declaredArtifacts } from "../../../core/declared-artifacts.ts";
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
@@ -76,7 +77,7 @@ export function createArtifactAccess(kysely: Kysely<Tables>, files: FileStore): 
     const file = (await listFiles(kysely, query))[0];
     const blob = file && (await findBlob(kysely, file.projectId, file.digest));
     if (!blob || blob.size > JOB_FILE_MAX_BYTES) return undefined;
-    return (await files.read(blob.file, 0, blob.size)).toString("utf8");
+    return text(files.stream(blob.file));
   }
 
   /** The code artifact that a job artifact names in its wandb-job.json. */

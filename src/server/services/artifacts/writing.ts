@@ -1,3 +1,4 @@
+import { text } from "node:stream/consumers";
 import { isDeepStrictEqual } from "node:util";
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
 import { inputSchemas } from "../../../core/jobs/input-schema.ts";
@@ -61,8 +62,7 @@ export function createArtifactWriting(
     if (!manifest) throw refuse("its manifest has not arrived");
     const size = (await files.size(manifestFile(manifest.id))) ?? 0;
     if (size > MANIFEST_BYTES) throw refuse(`its manifest is larger than ${MANIFEST_BYTES} bytes`);
-    const text = (await files.read(manifestFile(manifest.id), 0, size)).toString("utf8");
-    const entries = parseManifest(text, name);
+    const entries = parseManifest(await text(files.stream(manifestFile(manifest.id))), name);
     const own = entries.filter((entry) => !entry.ref);
     const digests = [...new Set(own.map((entry) => entry.digest))];
     const there = await useBlobs(kysely, artifact.projectId, digests, clock.now());
