@@ -11,6 +11,7 @@ import {
 import { mergeJson } from "./resource-args.ts";
 import { OWN_RESOURCE } from "./resources.ts";
 import { parseRunSpec, type RunSpec, sourcesOf } from "./run-spec.ts";
+import { isSchedulerSpec } from "./sweeps/launch-scheduler.ts";
 import { renderTemplate, type TemplateVariableDefinition } from "./template-variables.ts";
 
 export interface CompleteRunSpecInput {
@@ -39,9 +40,6 @@ export interface CompletedRunSpec {
   readonly warnings: readonly Problem[];
 }
 
-/** Sweep schedulers are started on the agent's host by the wandb client; there is nothing of SageMaker in them. */
-const SCHEDULER_URI = "placeholder-uri-scheduler";
-
 /**
  * What the server does with a spec at push: fills in author, run_id and resource, fills the queue's config with the item's template values, lays
  * the item's own resource_args over it (the item wins, key by key) and, for SageMaker, checks the result against the CreateTrainingJob API.
@@ -53,8 +51,8 @@ export function completeRunSpec(input: CompleteRunSpecInput): CompletedRunSpec {
   const runId = spec.run_id ?? input.mintedRunId;
   const resource = spec.resource ?? queue.resource;
   const identity = { author: spec.author ?? input.author, run_id: runId, resource };
-  if (resource === "local-process" && spec.uri === SCHEDULER_URI)
-    return { spec: { ...spec, ...identity }, runId, warnings: [] };
+  // There is nothing of SageMaker in a sweep's scheduler.
+  if (isSchedulerSpec({ ...spec, resource })) return { spec: { ...spec, ...identity }, runId, warnings: [] };
 
   const rendered = renderTemplate(queue.config, queue.templateVariables, input.templateVariableValues ?? {});
   refuse("TEMPLATE_VALUES_INVALID", rendered.problems);

@@ -133,3 +133,17 @@ export async function findSweepOfAgent(db: Kysely<Tables>, agentId: string): Pro
 export async function touchSweepAgent(db: Kysely<Tables>, id: string, now: number): Promise<void> {
   await db.updateTable("sweepAgents").set({ heartbeatAt: now }).where("id", "=", id).execute();
 }
+
+/** Items of the sweep's runs that have not ended. */
+export async function liveSweepItems(db: Kysely<Tables>, sweepId: string): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom("sweepRuns as s")
+    .innerJoin("runs as r", "r.id", "s.runId")
+    .innerJoin("items as i", "i.id", "r.itemId")
+    .select("i.id")
+    .where("s.sweepId", "=", sweepId)
+    .where("i.state", "in", ["PENDING", "LEASED", "CLAIMED"])
+    .orderBy("i.id")
+    .execute();
+  return rows.map(({ id }) => id);
+}

@@ -92,12 +92,30 @@ export const SERVER_ERRORS = {
     message: "A sweep that is {from} does not become {to}",
     hint: "Make a new sweep.",
   },
-  SWEEP_ON_LAUNCH: {
+  SWEEP_SCHEDULER_INVALID: {
+    status: 400,
+    exit: 2,
+    message: "The sweep's launch scheduler is not valid: {problem}",
+    hint: "Make the sweep with `wandb launch-sweep` or `slipway sweep create`.",
+  },
+  SWEEP_SCHEDULER_JOB: {
     status: 400,
     exit: 2,
     message:
-      "This server does not run sweeps through launch queues or with prior runs; use `wandb sweep` and `wandb agent`",
-    hint: "Make the sweep with `wandb sweep` and start `wandb agent` on a machine that can run the code.",
+      "This server runs no scheduler of one's own: leave scheduler.job, scheduler.resource and scheduler.docker_image out, and say grid, random or bayes in method",
+    hint: "The server, or `wandb launch-agent`, does the scheduling then.",
+  },
+  SWEEP_SOURCE_MISSING: {
+    status: 400,
+    exit: 2,
+    message: "A sweep on a launch queue needs job or image_uri in its config, and not both",
+    hint: "job names a job of the project (`slipway job list`), image_uri a container image.",
+  },
+  SWEEP_GOES_ON: {
+    status: 409,
+    exit: 1,
+    message: "The sweep {sweep} is {state}, and its scheduler has not ended",
+    hint: "Wait until it has ended, or cancel it.",
   },
   RUN_NOT_FOUND: {
     status: 404,

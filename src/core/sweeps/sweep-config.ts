@@ -21,6 +21,9 @@ export interface SweepConfig {
   readonly choices: readonly Choice[];
   /** How many runs at most; null: no limit of its own. */
   readonly runCap: number | null;
+  /** What runs on a launch queue: a job or an image; null: not given. */
+  readonly job: string | null;
+  readonly imageUri: string | null;
   /** When worse runs are stopped; null: never. */
   readonly earlyStop: Hyperband | null;
 }
@@ -51,6 +54,7 @@ export function parseSweepConfig(text: string): SweepConfig {
   if (cap != null && !(Number.isInteger(cap) && Number(cap) > 0)) wrong("run_cap", "run_cap must be 1 or more");
   const earlyStop = readHyperband(config.early_terminate, wrong);
   if (config.early_terminate != null && metric === null) wrong("metric", "early_terminate needs metric.name");
+  readCommand(config.command, wrong);
   if (isFields(config.controller) && config.controller.type === "local")
     wrong("controller.type", "controller.type must not be local: this server chooses the runs of a sweep itself");
   if (problems.length > 0) {
@@ -65,12 +69,21 @@ export function parseSweepConfig(text: string): SweepConfig {
     metric,
     choices,
     runCap: cap == null ? null : Number(cap),
+    job: textOf(config.job),
+    imageUri: textOf(config.image_uri),
     earlyStop,
   };
 }
 
 /** Notes what is wrong at a place of the config. */
 export type Wrong = (path: string, message: string) => void;
+
+const textOf = (value: unknown) => (typeof value === "string" && value !== "" ? value : null);
+
+function readCommand(value: unknown, wrong: Wrong): void {
+  if (value != null && (!Array.isArray(value) || value.length === 0 || value.some((word) => typeof word === "object")))
+    wrong("command", "command must be a list of words, for instance [python, train.py, --epochs=3]");
+}
 
 function readMetric(value: unknown, wrong: Wrong): SweepConfig["metric"] {
   if (value == null) return null;

@@ -161,11 +161,105 @@ describe.each(databases)("sweeps on $name", ({ open }) => {
     });
   });
 
-  test("schedulers of launch queues and earlier runs are refused by name", async () => {
-    const { sweeps } = plane.services;
-    for (const more of [{ launchScheduler: '{"queue": "q"}' }, { priorRunsFilters: '{"name": "a"}' }])
-      await expect(sweeps.upsert(plane.admin, { ...at, config: GRID, ...more })).rejects.toMatchObject({
-        code: "SWEEP_ON_LAUNCH",
+  describe("a sweep on a launch queue", () => {
+    const CONFIG = `${GRID}\nimage_uri: some/image:tag`;
+    const spec = (more: object = {}) =>
+      JSON.stringify({
+        ...{ entity: "team", project: "tuning", name: "Scheduler.WANDB_SWEEP_ID", run_id: "WANDB_SWEEP_ID" },
+        ...{ uri: "placeholder-uri-scheduler", resource: "local-process", docker: {}, git: {} },
+        overrides: {
+          entry_point: ["wandb", "scheduler", "WANDB_SWEEP_ID"],
+          args: ["--queue", "'tuners'", "--project", "'tuning'", "--image_uri", "some/image:tag"],
+          run_config: {},
+        },
+        ...more,
       });
+    const scheduler = (more: object = {}, queue = "tuners") =>
+      JSON.stringify({ queue, run_queue_project: "model-registry", run_spec: spec(more) });
+
+    beforeAll(async () => {
+      await plane.services.queues.upsert(plane.admin, {
+        ...{ entityName: "team", queueName: "tuners", resourceType: "sagemaker" },
+        resourceConfig: JSON.stringify({
+          RoleArn: "arn:aws:iam::123456789012:role/SageMaker",
+          OutputDataConfig: { S3OutputPath: "s3://models/out" },
+          ResourceConfig: { InstanceType: "ml.m5.large", InstanceCount: 1, VolumeSizeInGB: 10 },
+          StoppingCondition: { MaxRuntimeInSeconds: 3600 },
+        }),
+      });
+    });
+
+    const make = (launchScheduler = scheduler(), config = CONFIG) =>
+      plane.services.sweeps.upsert(plane.admin, { ...at, config, launchScheduler, state: "PENDING" });
+    const itemOf = async ({ id }: { id: string }) => plane.item((await read(id)).schedulerItemId ?? "");
+    const pop = () => plane.services.items.pop(plane.admin, { entityName: "team", queueName: "tuners" });
+    const to = (id: string, state: string) => plane.services.sweeps.upsert(plane.admin, { id, state });
+
+    test("has its scheduler on the queue, with its id in place and no key of a job; a cancel ends both", async () => {
+      const sweep = await make();
+      expect(await itemOf(sweep)).toMatchObject({ state: "PENDING", runId: sweep.id, name: `Scheduler.${sweep.id}` });
+      const taken = await pop();
+      expect(taken?.runSpec.overrides).toMatchObject({
+        entry_point: ["wandb", "scheduler", sweep.id],
+        args: ["--queue", "tuners", "--project", "tuning", "--image_uri", "some/image:tag"],
+      });
+      expect(taken?.runSpec).not.toHaveProperty("_wandb_api_key");
+      const other = await make();
+      await to(other.id, "CANCELED");
+      expect(await itemOf(other)).toMatchObject({ state: "STOPPED" });
+    });
+
+    test("its scheduler is told no exit when all are done, and a cancel stops the runs it has pushed", async () => {
+      const sweep = await make();
+      const agent = await plane.services.sweeps.createAgent(plane.admin, { ...at, sweep: sweep.id, host: "h-0" });
+      const { run_id: name } = runOf(await beat(agent));
+      const runSpec = JSON.stringify({
+        ...{ entity: "team", project: "tuning", run_id: name, sweep_id: sweep.id },
+        docker: { docker_image: "some/image:tag" },
+      });
+      const child = await plane.services.items.push(plane.admin, {
+        queue: { entityName: "team", name: "tuners" },
+        runSpec,
+      });
+      await to(sweep.id, "CANCELED");
+      expect(await plane.item(child.id)).toMatchObject({ state: "STOPPED" });
+      expect(await beat(agent)).toEqual([{ type: "exit" }]);
+      const done = await make();
+      const last = await plane.services.sweeps.createAgent(plane.admin, { ...at, sweep: done.id, host: "h-0" });
+      await to(done.id, "FINISHED");
+      expect(await beat(last)).toEqual([]);
+    });
+
+    test("is resumed by another scheduler once the last one has ended, with the same run", async () => {
+      const sweep = await make();
+      await expect(
+        plane.services.sweeps.upsert(plane.admin, { id: sweep.id, config: CONFIG, launchScheduler: scheduler() }),
+      ).rejects.toMatchObject({ code: "SWEEP_GOES_ON" });
+      await to(sweep.id, "CANCELED");
+      const first = await itemOf(sweep);
+      const again = { id: sweep.id, config: CONFIG, launchScheduler: scheduler(), state: "PENDING" };
+      expect(await plane.services.sweeps.upsert(plane.admin, again)).toMatchObject({ state: "PENDING" });
+      const second = await itemOf(sweep);
+      expect(second).toMatchObject({ state: "PENDING", runId: sweep.id });
+      expect(second.id).not.toBe(first.id);
+    });
+
+    test("what is wrong with it is said, and no sweep is left behind", async () => {
+      const count = async () =>
+        plane.services.sweeps.count(
+          plane.admin,
+          (await plane.services.projects.upsert(plane.admin, { entityName: "team", name: "tuning" })).project,
+        );
+      const before = await count();
+      await expect(make(scheduler({}, "tuner"))).rejects.toMatchObject({ code: "QUEUE_NOT_FOUND" });
+      await expect(make(scheduler({ job: "team/tuning/own:v0" }))).rejects.toMatchObject({
+        code: "SWEEP_SCHEDULER_JOB",
+      });
+      await expect(make("{")).rejects.toMatchObject({ code: "SWEEP_SCHEDULER_INVALID" });
+      await expect(make(scheduler(), GRID)).rejects.toMatchObject({ code: "SWEEP_SOURCE_MISSING" });
+      const prior = { ...at, config: CONFIG, launchScheduler: scheduler(), priorRunsFilters: '{"name": "a"}' };
+      await expect(plane.services.sweeps.upsert(plane.admin, prior)).rejects.toMatchObject({ code: "INPUT_INVALID" });
+      expect(await count()).toBe(before);
+    });
   });
 });

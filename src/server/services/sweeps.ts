@@ -1,8 +1,10 @@
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
+import { isSettled } from "../../core/item-states.ts";
 import { mintRunId, RUN_ID_BYTES } from "../../core/run-id.ts";
 import { argumentsOf, nextPoint, type Observation, runCount } from "../../core/sweeps/next-point.ts";
 import { parseSweepConfig, type SweepConfig } from "../../core/sweeps/sweep-config.ts";
 import type { Tx } from "../../store/database.ts";
+import { findItem } from "../../store/item-queries.ts";
 import { findProject } from "../../store/projects.ts";
 import type { ProjectRecord } from "../../store/records.ts";
 import { insertRun } from "../../store/runs.ts";
@@ -30,6 +32,7 @@ import { ensureProject } from "./items/push.ts";
 import { type Page, pageSize } from "./page.ts";
 import type { Principal } from "./principal.ts";
 import { checkProjectName } from "./projects.ts";
+import { pushScheduler, stopLaunched } from "./sweeps/on-launch.ts";
 
 export interface UpsertSweepInput {
   /** Of a sweep that is there: its config's text, names or state change. */
@@ -41,7 +44,9 @@ export interface UpsertSweepInput {
   readonly description?: string | null | undefined;
   readonly controller?: string | null | undefined;
   readonly scheduler?: string | null | undefined;
+  /** JSON text; the sweep's runs go through a launch queue, and this is the item that pushes them. */
   readonly launchScheduler?: string | null | undefined;
+  readonly templateVariableValues?: string | null | undefined;
   readonly priorRunsFilters?: string | null | undefined;
   readonly state?: string | null | undefined;
 }
@@ -64,7 +69,7 @@ export interface SweepsService {
   runCount(principal: Principal, sweep: SweepRecord): Promise<number>;
   /** The best value of the metric among finished runs; null without one. */
   bestLoss(principal: Principal, sweep: SweepRecord): Promise<number | null>;
-  /** SWEEP_CONFIG_INVALID, SWEEP_STATE_REFUSED, SWEEP_ON_LAUNCH. */
+  /** SWEEP_CONFIG_INVALID, SWEEP_STATE_REFUSED, SWEEP_SCHEDULER_INVALID, SWEEP_SCHEDULER_JOB, SWEEP_GOES_ON, and what a push refuses. */
   upsert(principal: Principal, input: UpsertSweepInput): Promise<SweepRecord>;
   /** Registers an agent and starts the sweep if it waits; answers the agent's id. */
   createAgent(
@@ -108,6 +113,12 @@ export function createSweepsService(context: ServiceContext): SweepsService {
     return sweep;
   }
 
+  /** Its scheduler, a program of the wandb client, takes an exit for a cancel: it finds by itself that the sweep has finished. */
+  async function hasScheduler({ schedulerItemId }: SweepRecord): Promise<boolean> {
+    const item = schedulerItemId === null ? undefined : await findItem(kysely, schedulerItemId);
+    return item !== undefined && !isSettled(item.state);
+  }
+
   async function change(principal: Principal, id: string, input: UpsertSweepInput) {
     const sweep = mayChange(principal, await findSweep(kysely, { id }), id);
     const { state } = input;
@@ -123,8 +134,31 @@ export function createSweepsService(context: ServiceContext): SweepsService {
       });
       const now = await again(tx, sweep.id);
       if (!changed) throw new SlipwayError("SWEEP_STATE_REFUSED", { values: { from: now.state, to: state ?? "" } });
+      if (state === "CANCELED" && now.schedulerItemId !== null) await stopLaunched(tx, now, principal.username);
       return now;
     });
+  }
+
+  /** Another scheduler for a sweep whose scheduler has ended; while it goes on, the sweep goes on with it. */
+  async function resumeOnLaunch(principal: Principal, id: string, input: UpsertSweepInput): Promise<SweepRecord> {
+    const sweep = mayChange(principal, await findSweep(kysely, { id }), id);
+    const before = sweep.schedulerItemId === null ? undefined : await findItem(kysely, sweep.schedulerItemId);
+    if (before && !isSettled(before.state)) {
+      if (sweep.state === "PAUSED") return change(principal, id, { state: "RUNNING" });
+      throw new SlipwayError("SWEEP_GOES_ON", { values: { sweep: id, state: sweep.state } });
+    }
+    const scheduler = { ...input, sweepId: id, entityName: sweep.entityName, takesOver: before?.id ?? null };
+    await pushScheduler(context, principal, scheduler, async (tx, item) => {
+      const values = {
+        state: "PENDING",
+        updatedAt: tx.now,
+        scheduler: input.launchScheduler ?? null,
+        schedulerItemId: item.id,
+      };
+      if (!(await updateSweep(tx.kysely, id, ["PENDING", "PAUSED", "FINISHED", "CANCELED"], values)))
+        throw new SlipwayError("SWEEP_GOES_ON", { values: { sweep: id, state: "RUNNING" } });
+    });
+    return database.transaction(clock, (tx) => again(tx, id));
   }
 
   async function next(sweep: SweepRecord, config: SweepConfig): Promise<SweepCommand | undefined> {
@@ -183,17 +217,20 @@ export function createSweepsService(context: ServiceContext): SweepsService {
         const problem = `A sweep's state is ${STATES.join(", ")}, not ${input.state}`;
         throw new SlipwayError("INPUT_INVALID", { values: { problem }, where: "state" });
       }
+      if (given(input.priorRunsFilters)) {
+        const problem = "This server's bayes learns from a sweep's own runs alone: leave prior runs out";
+        throw new SlipwayError("INPUT_INVALID", { values: { problem }, where: "priorRunsFilters" });
+      }
+      if (input.id && given(input.launchScheduler)) return resumeOnLaunch(principal, input.id, input);
       if (input.id) return change(principal, input.id, input);
       const entity = await visibleEntity(kysely, principal, input.entityName);
       requireRole(principal, entity, "MEMBER", "make sweeps");
-      if (given(input.launchScheduler) || given(input.scheduler) || given(input.priorRunsFilters))
-        throw new SlipwayError("SWEEP_ON_LAUNCH");
       const config = parseSweepConfig(input.config ?? "");
       const projectName = input.projectName || "uncategorized";
       checkProjectName(projectName);
-      return database.transaction(clock, async (tx) => {
+      const id = mintRunId(random(RUN_ID_BYTES));
+      const insert = async (tx: Tx, schedulerItemId: string | null) => {
         const project = await ensureProject(tx, newId(), entity, projectName, principal.userId);
-        const id = mintRunId(random(RUN_ID_BYTES));
         await insertSweep(tx.kysely, {
           id,
           projectId: project.id,
@@ -202,14 +239,27 @@ export function createSweepsService(context: ServiceContext): SweepsService {
           displayName: input.displayName ?? config.name,
           description: input.description ?? config.description,
           controller: input.controller ?? null,
-          scheduler: null,
+          scheduler: input.launchScheduler ?? input.scheduler ?? null,
+          schedulerItemId,
           userId: principal.userId,
           createdAt: tx.now,
           updatedAt: tx.now,
           heartbeatAt: null,
         });
         return again(tx, id);
-      });
+      };
+      if (!given(input.launchScheduler)) return database.transaction(clock, (tx) => insert(tx, null));
+      let made: SweepRecord | undefined;
+      await pushScheduler(
+        context,
+        principal,
+        { ...input, sweepId: id, entityName: entity.name, takesOver: null },
+        async (tx, item) => {
+          made = await insert(tx, item.id);
+        },
+      );
+      if (!made) throw new Error("a sweep's scheduler was pushed without the sweep");
+      return made;
     },
 
     async createAgent(principal, { entityName, projectName, sweep: name, host }) {
@@ -235,14 +285,14 @@ export function createSweepsService(context: ServiceContext): SweepsService {
       // Code that `wandb.agent` runs does not hear of a stop by its file stream.
       const stopped = await stoppedAmong(kysely, sweep.projectId, running);
       if (running.length > 0) return stopped.map((run_id) => ({ type: "stop", run_id }));
-      if (sweep.state === "FINISHED") return [EXIT];
+      if (sweep.state === "FINISHED") return (await hasScheduler(sweep)) ? [] : [EXIT];
       if (sweep.state !== "RUNNING") return [];
       const command = await next(sweep, parseSweepConfig(sweep.config));
       if (command) return [command];
       // All are handed out: it ends with the last of them.
       if (await hasLiveRuns(kysely, sweep.id, now - limits.runSilenceMs)) return [];
       await updateSweep(kysely, sweep.id, ["RUNNING"], { state: "FINISHED", updatedAt: now });
-      return [EXIT];
+      return (await hasScheduler(sweep)) ? [] : [EXIT];
     },
   };
 }

@@ -1,5 +1,6 @@
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
 import type { RunSpec } from "../../../core/run-spec.ts";
+import { isSchedulerSpec } from "../../../core/sweeps/launch-scheduler.ts";
 import { findAgent, touchAgent } from "../../../store/agents.ts";
 import { insertApiKey, mintApiKey } from "../../../store/api-keys.ts";
 import { claimItems, nextClaimableAt } from "../../../store/claim.ts";
@@ -122,7 +123,10 @@ export async function pop(
       plain: true,
       leaseExpiresAt: tx.now + context.limits.acknowledgeMs,
     });
-    return item ? { item, runSpec: await withOwnKey(context, tx, principal, item) } : null;
+    if (!item) return null;
+    // A sweep's scheduler runs on the agent's host with the agent's own key: it pushes and stops what is not its own.
+    if (isSchedulerSpec(item.runSpec)) return { item, runSpec: item.runSpec };
+    return { item, runSpec: await withOwnKey(context, tx, principal, item) };
   });
 }
 

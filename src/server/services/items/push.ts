@@ -25,14 +25,8 @@ const LOWEST_PRIORITY = 3;
 
 /** Step 1 of the way of one job: complete the spec, check it now, and keep it. */
 export async function push(context: ServiceContext, principal: Principal, input: PushInput): Promise<ItemRecord> {
-  const { kysely } = context.database;
-  const queue =
-    "id" in input.queue
-      ? await queueById(kysely, principal, input.queue.id)
-      : await queueNamed(kysely, principal, input.queue.entityName, input.queue.name);
-  const spec = parseRunSpec(input.runSpec, { entity: queue.entityName });
-  const values = readValues(input.templateVariableValues);
-  return pushSpec(context, principal, queue, { spec, priority: input.priority ?? null, values, retryOf: null });
+  const { queue, ...rest } = await readPush(context, principal, input);
+  return pushSpec(context, principal, queue, { ...rest, retryOf: null });
 }
 
 /** A new item with the spec of one that has ended: another run, and the queue's config as it was then. */
@@ -46,6 +40,27 @@ export async function retry(context: ServiceContext, principal: Principal, itemI
   return pushSpec(context, principal, whole, { spec, priority: item.priority, values: {}, retryOf: item.id });
 }
 
+/** Pushes what else has to come about with it, in the same transaction. `takesOver`: whose run it may go on with. */
+export async function pushWith(
+  context: ServiceContext,
+  principal: Principal,
+  input: PushInput,
+  more: { readonly takesOver: string | null; readonly also: (tx: Tx, item: ItemRecord) => Promise<void> },
+): Promise<ItemRecord> {
+  const { queue, ...rest } = await readPush(context, principal, input);
+  return pushSpec(context, principal, queue, { ...rest, retryOf: null, ...more });
+}
+
+async function readPush(context: ServiceContext, principal: Principal, input: PushInput) {
+  const { kysely } = context.database;
+  const queue =
+    "id" in input.queue
+      ? await queueById(kysely, principal, input.queue.id)
+      : await queueNamed(kysely, principal, input.queue.entityName, input.queue.name);
+  const spec = parseRunSpec(input.runSpec, { entity: queue.entityName });
+  return { queue, spec, priority: input.priority ?? null, values: readValues(input.templateVariableValues) };
+}
+
 async function pushSpec(
   context: ServiceContext,
   principal: Principal,
@@ -55,6 +70,8 @@ async function pushSpec(
     priority: number | null;
     values: Readonly<Record<string, unknown>>;
     retryOf: string | null;
+    takesOver?: string | null;
+    also?: (tx: Tx, item: ItemRecord) => Promise<void>;
   },
 ): Promise<ItemRecord> {
   const { database, clock, random, newId } = context;
@@ -83,7 +100,13 @@ async function pushSpec(
     await makeRun(
       tx,
       newId(),
-      { itemId, projectId: project.id, runId: completed.runId, userId: principal.userId },
+      {
+        itemId,
+        projectId: project.id,
+        runId: completed.runId,
+        userId: principal.userId,
+        takesOver: input.takesOver ?? null,
+      },
       completed.spec,
     );
     const item = await insertItem(
@@ -110,6 +133,7 @@ async function pushSpec(
         },
       },
     );
+    await input.also?.(tx, item);
     if (input.retryOf !== null) await noteRetriedAs(tx.kysely, input.retryOf, item.id);
     return item;
   });
@@ -173,7 +197,7 @@ export async function ensureProject(
 async function makeRun(
   tx: Tx,
   id: string,
-  run: { itemId: string; projectId: string; runId: string; userId: string },
+  run: { itemId: string; projectId: string; runId: string; userId: string; takesOver: string | null },
   spec: RunSpec,
 ): Promise<void> {
   const made = await insertRun(tx.kysely, {
@@ -189,7 +213,9 @@ async function makeRun(
   });
   if (made) return;
   const found = await findRun(tx.kysely, { projectId: run.projectId, name: run.runId });
-  if (!found || found.itemId !== null)
+  const free = found && (found.itemId === null || found.itemId === run.takesOver);
+  if (!free)
     throw new SlipwayError("RUN_ID_TAKEN", { values: { run: run.runId, project: spec.project }, where: "run_id" });
-  await updateRun(tx.kysely, found.id, { itemId: run.itemId });
+  const anew = found.itemId === null ? {} : { state: "pending", stopped: 0, exitCode: null };
+  await updateRun(tx.kysely, found.id, { itemId: run.itemId, ...anew });
 }
