@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import type { Readable } from "node:stream";
 import type { Clock } from "../core/clock.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
@@ -198,7 +199,8 @@ export function createRunFiles({ services, database, files, signedUrls, clock, u
       const size = pageSize(first, MAX_FILES);
       const filter = {
         runId: run.id,
-        ...(names && names.length > 0 ? { names } : {}),
+        // A person may write ./NAME; files are kept as NAME.
+        ...(names && names.length > 0 ? { names: names.map((name) => posix.normalize(name)) } : {}),
         ...(pattern ? { pattern } : {}),
         ...(after ? { after } : {}),
       };

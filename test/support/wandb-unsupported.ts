@@ -56,11 +56,11 @@ export const UNSUPPORTED: readonly { readonly reason: string; readonly names: re
     names: ["EnqueueSweepRun", "GetAgentRuns", "GetSweepAgent", "GetSweepAgents", "GetSweeps", "SweepConfig"],
   },
   {
-    reason: "Files of runs: not in this version, but for sending them.",
+    reason: "Files of runs: the server knows a file when it has arrived, and sends by createRunFiles.",
     names: ["MarkRunFilesUploaded", "RunUploadUrls"],
   },
   {
     reason: "Older ways of asking for a project or a run, which nothing of the tested flows uses.",
-    names: ["Project", "ProjectDetails", "ProjectRuns", "RunInfo", "UpsertModel"],
+    names: ["ProjectDetails", "ProjectRuns", "RunInfo", "UpsertModel"],
   },
 ];

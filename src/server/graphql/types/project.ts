@@ -77,7 +77,12 @@ Project.implement({
     run: t.field({
       type: Run,
       nullable: true,
-      args: { name: t.arg.string({ required: true }) },
+      args: {
+        name: t.arg.string({ required: true }),
+        desc: t.arg.string({
+          description: "Not used: `wandb verify` sends a long text in it to see whether it gets through.",
+        }),
+      },
       resolve: (project, { name }, { services, viewer }) => services.runs.get(viewer, runOf(project, name)),
     }),
     bucket: t.field({
