@@ -1,18 +1,21 @@
 import type { Kysely } from "kysely";
 import type { Tables } from "./tables.ts";
 
-/** A file that a version names: its content is the project's blob of this digest (base64 of the MD5). */
+/** A file that a version names: its content is the project's blob of this digest (base64 of the MD5), or lies elsewhere. */
 export interface ArtifactFileRecord {
   readonly artifactId: string;
   readonly name: string;
+  /** Empty for a reference: what another place calls its state must never be taken for a content of ours. */
   readonly digest: string;
   readonly size: number;
   readonly projectId: string;
+  /** Where a reference leads. */
+  readonly ref: string | null;
 }
 
-/** A file of a version and where the file store has its content. */
+/** A file of a version and where the file store has its content; null for a reference. */
 export interface StoredArtifactFile extends ArtifactFileRecord {
-  readonly file: string;
+  readonly file: string | null;
 }
 
 export interface ArtifactBlobRecord {
@@ -60,12 +63,13 @@ export async function listFiles(
 ): Promise<readonly StoredArtifactFile[]> {
   let page = db
     .selectFrom("artifactFiles as f")
-    .innerJoin("artifactBlobs as b", (join) =>
+    .leftJoin("artifactBlobs as b", (join) =>
       join.onRef("b.projectId", "=", "f.projectId").onRef("b.digest", "=", "f.digest"),
     )
     .selectAll("f")
     .select("b.file")
-    .where("f.artifactId", "=", query.artifactId);
+    .where("f.artifactId", "=", query.artifactId)
+    .where((e) => e.or([e("b.file", "is not", null), e("f.ref", "is not", null)]));
   if (query.names !== null) page = page.where("f.name", "in", query.names.length === 0 ? [""] : query.names);
   if (query.after !== null) page = page.where("f.name", ">", query.after);
   return page.orderBy("f.name").limit(query.limit).execute();

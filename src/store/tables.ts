@@ -285,7 +285,14 @@ export interface Tables {
     received: number;
     createdAt: number;
   };
-  artifactFiles: { artifactId: string; name: string; digest: string; size: number; projectId: string };
+  artifactFiles: {
+    artifactId: string;
+    name: string;
+    digest: string;
+    size: number;
+    projectId: string;
+    ref: string | null;
+  };
   artifactBlobs: { projectId: string; digest: string; file: string; size: number; usedAt: number };
   artifactRuns: { artifactId: string; runId: string; direction: string; usedAs: string | null; createdAt: number };
   codeArchives: { entityId: string; digest: string; size: number; createdAt: number };

@@ -40,7 +40,10 @@ ArtifactAlias.implement({
 });
 
 const fileView = (file: StoredArtifactFile): FileView => {
-  const download = ({ artifactTransfers, baseUrl }: GraphqlContext) => artifactTransfers.contentUrl(file, baseUrl);
+  const { file: stored, ref } = file;
+  // A client that downloads a version goes where its references lead.
+  const download = async ({ artifactTransfers, baseUrl }: GraphqlContext) =>
+    stored === null ? (ref ?? "") : artifactTransfers.contentUrl({ ...file, file: stored }, baseUrl);
   return {
     id: globalId("ArtifactFile", `${file.artifactId}:${file.name}`),
     name: file.name,

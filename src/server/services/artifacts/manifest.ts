@@ -9,7 +9,7 @@ export interface ManifestEntry {
   readonly digest: string;
   readonly size: number;
   /** The content lies elsewhere, under this address. */
-  readonly ref: boolean;
+  readonly ref: string | undefined;
 }
 
 /**
@@ -37,6 +37,6 @@ export function parseManifest(text: string, artifactName: string): readonly Mani
     if (typeof bytes !== "number" || !Number.isSafeInteger(bytes) || bytes < 0) {
       throw refuse(`${name} has the size ${JSON.stringify(size)} in its manifest`);
     }
-    return { name, digest, size: bytes, ref: typeof ref === "string" };
+    return { name, digest, size: bytes, ref: typeof ref === "string" ? ref : undefined };
   });
 }

@@ -63,7 +63,7 @@ export function createArtifactWriting(
     const size = (await files.size(manifestFile(manifest.id))) ?? 0;
     if (size > MANIFEST_BYTES) throw refuse(`its manifest is larger than ${MANIFEST_BYTES} bytes`);
     const entries = parseManifest(await text(files.stream(manifestFile(manifest.id))), name);
-    const own = entries.filter((entry) => !entry.ref);
+    const own = entries.filter((entry) => entry.ref === undefined);
     const digests = [...new Set(own.map((entry) => entry.digest))];
     const there = await useBlobs(kysely, artifact.projectId, digests, clock.now());
     const missing = own.filter((entry) => !there.has(entry.digest));
@@ -72,7 +72,7 @@ export function createArtifactWriting(
       const more = missing.length > some.length ? ` and ${missing.length - some.length} more` : "";
       throw refuse(`${some.join(", ")}${more} did not arrive`);
     }
-    return { manifest, entries, own };
+    return { manifest, entries };
   }
 
   return {
@@ -162,19 +162,20 @@ export function createArtifactWriting(
       const artifact = await access.writable(principal, id);
       if (artifact.state === "COMMITTED") return artifact;
       if (artifact.state === "DELETED") throw notFound(artifact.collectionName);
-      const { manifest, entries, own } = await complete(artifact);
+      const { manifest, entries } = await complete(artifact);
       const size = entries.reduce((sum, entry) => sum + entry.size, 0);
       try {
         await database.transaction(clock, async (tx) => {
           const versionIndex = await takeVersion(tx.kysely, artifact.collectionId, tx.now);
           const values = { versionIndex, manifestId: manifest.id, size, fileCount: entries.length, updatedAt: tx.now };
           if (!(await commitArtifact(tx.kysely, id, values))) throw new Raced();
-          const rows = own.map((entry) => ({
+          const rows = entries.map(({ name, digest, size, ref }) => ({
             artifactId: id,
-            name: entry.name,
-            digest: entry.digest,
-            size: entry.size,
+            name,
+            digest: ref === undefined ? digest : "",
+            size,
             projectId: artifact.projectId,
+            ref: ref ?? null,
           }));
           await insertFiles(tx.kysely, rows);
           const { collectionId } = artifact;
