@@ -21,8 +21,10 @@ def make(text):
   a = wandb.Artifact("data-set", "dataset", description="numbers", metadata={"rows": 3})
   with a.new_file("dir/a.txt") as f: f.write(text)
   with a.new_file("b.txt") as f: f.write("always the same")
-  a.add_reference("s3://bucket/key", name="far", checksum=False)
+  a.add_reference(near, name="near")
   return a
+with open("near.txt", "w") as f: f.write("kept elsewhere")
+near = "file://" + os.path.abspath("near.txt")
 run = wandb.init(project="${project}", entity="admin", id="maker", settings=wandb.Settings(silent=True))
 versions = []
 for text in ("one", "two", "one"):
@@ -30,13 +32,16 @@ for text in ("one", "two", "one"):
   a.wait()
   versions.append(a.version)
 seen["versions"] = versions
+far = wandb.Artifact("far-set", "elsewhere")
+far.add_reference("s3://bucket/key", name="far", checksum=False)
+run.log_artifact(far).wait()
 run.log({"table": wandb.Table(columns=["x"], data=[[1], [2]])})
 run.finish()
 run = wandb.init(project="${project}", entity="admin", id="user", settings=wandb.Settings(silent=True))
 used = run.use_artifact("data-set:v1")
 path = used.download(root="got", skip_cache=True)
-seen["files"] = {p: open(os.path.join(path, p)).read() for p in ("dir/a.txt", "b.txt")}
-seen["far"] = used.manifest.entries["far"].ref
+seen["files"] = {p: open(os.path.join(path, p)).read() for p in ("dir/a.txt", "b.txt", "near")}
+seen["far"] = wandb.Api().artifact("admin/${project}/far-set:latest").manifest.entries["far"].ref
 seen["one"] = open(used.get_entry("dir/a.txt").download(root="alone", skip_cache=True)).read()
 run.finish()
 api = wandb.Api()
@@ -75,7 +80,7 @@ print(json.dumps(seen))
     expect(code, `${stdout}\n${stderr}`).toBe(0);
     expect(JSON.parse(stdout.trim().split("\n").at(-1) ?? "")).toEqual({
       versions: ["v0", "v1", "v0"],
-      files: { "dir/a.txt": "two", "b.txt": "always the same" },
+      files: { "dir/a.txt": "two", "b.txt": "always the same", near: "kept elsewhere" },
       far: "s3://bucket/key",
       one: "two",
       told: ["numbers", { rows: 3 }, "dataset", "COMMITTED", true, 3, []],
@@ -84,12 +89,12 @@ print(json.dumps(seen))
       logged_by: "maker",
       used_by: ["user"],
       changed: ["v1", "better", { rows: 4 }, ["checked"]],
-      types: ["dataset", "run_table"],
+      types: ["dataset", "elsewhere", "run_table"],
       collections: ["data-set"],
       all: ["v1", "v0"],
       made: ["data-set:v0", "data-set:v1"],
       taken: ["data-set:v1"],
-      listed: ["b.txt", "dir/a.txt"],
+      listed: ["b.txt", "dir/a.txt", "near"],
       kept: true,
       left: ["v0"],
       missing: true,
