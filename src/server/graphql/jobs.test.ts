@@ -127,4 +127,42 @@ describe.each(databases)("jobs at push on $name", ({ open }) => {
     );
     expect((await push({ job: "coded" })).error?.extensions?.code).toBe("JOB_CODE_NOT_FOUND");
   });
+
+  test("a job's key completes the job that its item names, while it is partial, and no other", async () => {
+    const partial = (name: string) => job(name, jobFile("image", { image: `host/${name}:1` }), { _partial: true });
+    const [own, other] = [await partial("own"), await partial("other")];
+    const { accounts, agents, items, queues } = app.services;
+    const admin = await accounts.authenticate(app.adminKey);
+    if (!admin) throw new Error("the admin is unknown");
+    await push({ job: "own" });
+    const queue = await queues.get(admin, "admin", "q");
+    if (!queue) throw new Error("there is no queue");
+    const agent = await agents.create(admin, { entityName: "admin", queueIds: [queue.id], hostname: "h" });
+    const { leases } = await items.lease(admin, { launchAgentId: agent.id, max: 100, waitSeconds: 0 });
+    const lease = leases.find(({ runSpec }) => runSpec.job === "admin/jobs/own:v0");
+    const key = (lease?.runSpec as { _wandb_api_key?: string } | undefined)?._wandb_api_key ?? "";
+    expect(key).not.toBe("");
+    const complete = async (id: string) => {
+      const metadata = JSON.stringify({ input_types: { "@wandb.config": NO_TYPES } });
+      const answer = await app.graphql<{ updateArtifact: { artifact: { metadata: string } } }>(
+        `mutation U($input: UpdateArtifactInput!) { updateArtifact(input: $input) { artifact { metadata } } }`,
+        { input: { artifactID: id, metadata } },
+        key,
+      );
+      return answer.errors?.[0]?.extensions.code ?? "done";
+    };
+    const read = async (id: string) =>
+      (
+        await app.graphql<{ artifact: { id: string } | null }>(
+          `query A($id: ID!) { artifact(id: $id) { id } }`,
+          { id },
+          key,
+        )
+      ).data?.artifact?.id ?? null;
+    expect([await read(own), await read(other)]).toEqual([own, null]);
+    expect(await complete(other)).toBe("ARTIFACT_NOT_FOUND");
+    expect(await complete(own)).toBe("done");
+    // It is not partial any more.
+    expect(await complete(own)).toBe("ARTIFACT_NOT_FOUND");
+  });
 });
