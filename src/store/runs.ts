@@ -76,6 +76,31 @@ export async function updateRun(db: Kysely<Tables>, id: string, values: RunValue
   if (Object.keys(values).length > 0) await db.updateTable("runs").set(values).where("id", "=", id).execute();
 }
 
+/**
+ * Gives a run to an item, if it is no item's, or that of `takesOver`, in whose place it then begins anew. False if another item
+ * has it, or has taken it meanwhile.
+ */
+export async function giveRunToItem(
+  db: Kysely<Tables>,
+  id: string,
+  { itemId, takesOver }: { readonly itemId: string; readonly takesOver: string | null },
+): Promise<boolean> {
+  const { numUpdatedRows: free } = await db
+    .updateTable("runs")
+    .set({ itemId })
+    .where("id", "=", id)
+    .where("itemId", "is", null)
+    .executeTakeFirst();
+  if (free === 1n || takesOver === null) return free === 1n;
+  const { numUpdatedRows: taken } = await db
+    .updateTable("runs")
+    .set({ itemId, state: "pending", stopped: 0, exitCode: null })
+    .where("id", "=", id)
+    .where("itemId", "=", takesOver)
+    .executeTakeFirst();
+  return taken === 1n;
+}
+
 /** Ends a run that has not ended; the code's own word comes first. */
 export async function endRunOfItem(db: Kysely<Tables>, itemId: string, state: string): Promise<void> {
   await db

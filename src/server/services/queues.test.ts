@@ -101,6 +101,22 @@ describe.each(databases)("queues on $name", ({ open }) => {
     expect(counts.get(queue?.id ?? "")).toMatchObject({ pending: 1, leased: 0, oldestPendingAt: plane.clock.now() });
   });
 
+  test("of pushes at once that name one run that is no item's, one gets it", async () => {
+    await plane.queue("rush");
+    await plane.services.runs.upsert(plane.admin, { entityName: "admin", projectName: "digits", name: "waiting" });
+    const spec = { run_id: "waiting", project: "digits" };
+    const tries = await Promise.allSettled(Array.from({ length: 5 }, () => push("rush", {}, spec)));
+    const taken = tries.flatMap((one) => (one.status === "fulfilled" ? [one.value.id] : []));
+    expect(taken).toHaveLength(1);
+    for (const one of tries) if (one.status === "rejected") expect(one.reason).toMatchObject({ code: "RUN_ID_TAKEN" });
+    const run = await plane.services.runs.get(plane.admin, {
+      entityName: "admin",
+      projectName: "digits",
+      name: "waiting",
+    });
+    expect(run?.itemId).toBe(taken[0]);
+  });
+
   test("a queue is not deleted under an agent's hands; what waits on it ends, and its name is free again", async () => {
     const queue = await plane.queue("doomed");
     const agent = await plane.agent([queue]);

@@ -10,7 +10,7 @@ import type { Tx } from "../../../store/database.ts";
 import { insertItem, noteRetriedAs } from "../../../store/items.ts";
 import { findProject, insertProject } from "../../../store/projects.ts";
 import type { EntityRecord, ItemRecord, QueueRecord } from "../../../store/records.ts";
-import { findRun, insertRun, updateRun } from "../../../store/runs.ts";
+import { findRun, giveRunToItem, insertRun } from "../../../store/runs.ts";
 import { requireRole } from "../authorize.ts";
 import type { ServiceContext } from "../context.ts";
 import { queueById, queueNamed, visibleEntity } from "../entity-lookup.ts";
@@ -213,9 +213,6 @@ async function makeRun(
   });
   if (made) return;
   const found = await findRun(tx.kysely, { projectId: run.projectId, name: run.runId });
-  const free = found && (found.itemId === null || found.itemId === run.takesOver);
-  if (!free)
+  if (!found || !(await giveRunToItem(tx.kysely, found.id, run)))
     throw new SlipwayError("RUN_ID_TAKEN", { values: { run: run.runId, project: spec.project }, where: "run_id" });
-  const anew = found.itemId === null ? {} : { state: "pending", stopped: 0, exitCode: null };
-  await updateRun(tx.kysely, found.id, { itemId: run.itemId, ...anew });
 }
