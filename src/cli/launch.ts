@@ -6,7 +6,7 @@ import { PushDocument } from "../client/generated/operations.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { looksLikeGitRemote } from "../core/git-remote.ts";
 import { jobAddress, jobPath } from "../core/jobs/job-names.ts";
-import type { JsonObject } from "../core/json.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { nearest } from "../core/nearest.ts";
 import type { CodeSource, RepoSource, RunSpec } from "../core/run-spec.ts";
 import type { LaunchOptions } from "./commands/launch.ts";
@@ -137,7 +137,7 @@ async function findSource(source: string): Promise<{ directory: string; script?:
 async function overridesOf(options: LaunchOptions, entryPoint: readonly string[] | undefined): Promise<JsonObject> {
   const given = options.config === undefined ? {} : await jsonArgument(options.config, "--config");
   const overrides = (
-    isObject(given.overrides) ? given.overrides : "run_config" in given ? given : { run_config: given }
+    isJsonObject(given.overrides) ? given.overrides : "run_config" in given ? given : { run_config: given }
   ) as JsonObject;
   // Code that is pushed now has its entry point beside it.
   const made = (options.dockerImage ?? options.job) !== undefined && entryPoint !== undefined;
@@ -146,7 +146,7 @@ async function overridesOf(options: LaunchOptions, entryPoint: readonly string[]
 
 async function resourceArgs(argument: string): Promise<{ [resource: string]: JsonObject }> {
   const given = await jsonArgument(argument, "--resource-args");
-  return isObject(given.sagemaker) ? { sagemaker: given.sagemaker } : { sagemaker: given };
+  return isJsonObject(given.sagemaker) ? { sagemaker: given.sagemaker } : { sagemaker: given };
 }
 
 function priorityOf(level: string): number {
@@ -163,10 +163,6 @@ function templateValues(settings: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     settings.map((setting) => nameAndValue(setting, "--set-var")).map(({ name, value }) => [name, value]),
   );
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function usage(problem: string, where: string): SlipwayError {

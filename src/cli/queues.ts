@@ -8,7 +8,7 @@ import {
   UpsertQueueDocument,
 } from "../client/generated/operations.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
-import type { JsonObject, JsonValue } from "../core/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { nearest } from "../core/nearest.ts";
 import { parseQueueFile, type QueueFile } from "../core/queue-file.ts";
 import { nameAndValue } from "./name-and-value.ts";
@@ -116,14 +116,14 @@ function withDefaults(variables: JsonObject | undefined, settings: readonly stri
   for (const setting of settings) {
     const { name, value } = nameAndValue(setting, "--set-default");
     const before = changed[name];
-    if (!isObject(before)) {
+    if (!isJsonObject(before)) {
       const near = nearest(name, Object.keys(changed));
       const problem = `--set-default: the file declares no template variable ${name}${near ? `; did you mean ${near}?` : ""}`;
       throw new SlipwayError("USAGE", { values: { problem }, where: "--set-default" });
     }
-    const schema = isObject(before.schema) ? before.schema : before;
+    const schema = isJsonObject(before.schema) ? before.schema : before;
     const withDefault = { ...schema, default: typedValue(value, String(schema.type), name) };
-    changed[name] = isObject(before.schema) ? { ...before, schema: withDefault } : withDefault;
+    changed[name] = isJsonObject(before.schema) ? { ...before, schema: withDefault } : withDefault;
   }
   return changed;
 }
@@ -134,10 +134,6 @@ function typedValue(value: string, type: string, name: string): JsonValue {
   if (typed !== undefined && !Number.isNaN(typed)) return typed;
   const problem = `--set-default: ${name} is of type ${type}, which "${value}" is not`;
   throw new SlipwayError("USAGE", { values: { problem }, where: "--set-default" });
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The server names the JSON paths of what is wrong; the person who wrote a file wants lines. */

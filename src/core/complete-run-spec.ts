@@ -1,7 +1,7 @@
 import { checkCreateTrainingJob, normaliseCreateTrainingJob } from "./create-training-job.ts";
 import { createTrainingJobWarnings } from "./create-training-job-rules.ts";
 import { type Problem, SlipwayError } from "./errors/slipway-error.ts";
-import type { JsonObject, JsonValue } from "./json.ts";
+import { isJsonObject, type JsonObject } from "./json.ts";
 import {
   ENVIRONMENT_MAX_ENTRIES,
   ENVIRONMENT_VALUE_MAX,
@@ -94,7 +94,7 @@ function resourceProblems(spec: RunSpec, queueResource: string): Problem[] {
 function sourceProblems(spec: RunSpec, body: JsonObject): Problem[] {
   const problems: Problem[] = [];
   const sources = sourcesOf(spec);
-  const algorithm = isObject(body.AlgorithmSpecification) ? body.AlgorithmSpecification : {};
+  const algorithm = isJsonObject(body.AlgorithmSpecification) ? body.AlgorithmSpecification : {};
   const fixed = algorithm.AlgorithmName !== undefined || algorithm.TrainingImage !== undefined;
   if (sources.length > 1)
     problems.push({
@@ -132,7 +132,7 @@ function limitProblems(spec: RunSpec & { run_id: string }, body: JsonObject, inp
   });
   const names = new Set([
     ...Object.keys(environment),
-    ...Object.keys(isObject(body.Environment) ? body.Environment : {}),
+    ...Object.keys(isJsonObject(body.Environment) ? body.Environment : {}),
     "WANDB_API_KEY",
   ]);
   if (names.size > ENVIRONMENT_MAX_ENTRIES)
@@ -155,8 +155,4 @@ function refuse(
     where: problems[0]!.path || where || "run_spec",
     problems,
   });
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

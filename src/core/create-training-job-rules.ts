@@ -1,7 +1,7 @@
 import type { CreateTrainingJobMode } from "./create-training-job.ts";
 import { MISSING_HINTS } from "./create-training-job-shape.ts";
 import type { Problem } from "./errors/slipway-error.ts";
-import type { JsonObject, JsonValue } from "./json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 import { elementPath, memberPath } from "./json-path.ts";
 import { isReservedEnvironmentName, RUN_ID_TAG } from "./launch-environment.ts";
 import { templateKeepsItemsApart } from "./training-job-name.ts";
@@ -134,7 +134,7 @@ function algorithm(body: JsonObject, mode: CreateTrainingJobMode, say: Say): voi
     say("VpcConfig", "An image of a private registry (TrainingRepositoryAccessMode Vpc) needs VpcConfig");
   unique(listAt(specification, "MetricDefinitions"), "Name", "AlgorithmSpecification.MetricDefinitions", "metric", say);
   for (const [index, definition] of (listAt(specification, "MetricDefinitions") ?? []).entries()) {
-    const pattern = isObject(definition) ? definition.Regex : undefined;
+    const pattern = isJsonObject(definition) ? definition.Regex : undefined;
     if (typeof pattern === "string" && !/\((?!\?)/.test(pattern.replace(/\\./g, "")) && !/[{$]/.test(pattern))
       say(
         `${elementPath("AlgorithmSpecification.MetricDefinitions", index)}.Regex`,
@@ -150,10 +150,10 @@ function channels(body: JsonObject, say: Say): void {
   const list = listAt(body, "InputDataConfig");
   unique(list, "ChannelName", "InputDataConfig", "channel", say);
   const groupNames = (listAt(objectAt(body, "ResourceConfig") ?? {}, "InstanceGroups") ?? []).map((group) =>
-    isObject(group) ? group.InstanceGroupName : undefined,
+    isJsonObject(group) ? group.InstanceGroupName : undefined,
   );
   for (const [index, channel] of (list ?? []).entries()) {
-    if (!isObject(channel)) continue;
+    if (!isJsonObject(channel)) continue;
     const path = elementPath("InputDataConfig", index);
     const source = objectAt(channel, "DataSource");
     if (source === undefined) continue;
@@ -182,7 +182,7 @@ function channels(body: JsonObject, say: Say): void {
 /** Every s3:// text of the body, wherever it is. */
 function s3Paths(value: JsonValue, path: string, say: Say): void {
   if (Array.isArray(value)) for (const [index, item] of value.entries()) s3Paths(item, elementPath(path, index), say);
-  else if (isObject(value))
+  else if (isJsonObject(value))
     for (const [key, item] of Object.entries(value))
       if (path !== "" || (key !== "HyperParameters" && key !== "Environment"))
         s3Paths(item, memberPath(path, key), say);
@@ -200,7 +200,7 @@ function tags(body: JsonObject, mode: CreateTrainingJobMode, say: Say): void {
   const list = listAt(body, "Tags");
   unique(list, "Key", "Tags", "tag", say);
   for (const [index, tag] of (list ?? []).entries()) {
-    const key = isObject(tag) ? tag.Key : undefined;
+    const key = isJsonObject(tag) ? tag.Key : undefined;
     if (typeof key === "string" && /^aws:/i.test(key))
       say(`${elementPath("Tags", index)}.Key`, `Tags that begin with aws: are AWS's own, not ${key}`);
     if (key === RUN_ID_TAG && mode !== "request")
@@ -232,7 +232,7 @@ function slipwaysOwn(body: JsonObject, say: Say): void {
 function unique(list: readonly JsonValue[] | undefined, key: string, path: string, what: string, say: Say): void {
   const seen = new Set<string>();
   for (const [index, item] of (list ?? []).entries()) {
-    const name = isObject(item) ? item[key] : undefined;
+    const name = isJsonObject(item) ? item[key] : undefined;
     if (typeof name !== "string" || name.includes("{{")) continue;
     if (seen.has(name))
       say(`${elementPath(path, index)}.${key}`, `There is a second ${what} ${name}`, "Give each its own name.");
@@ -242,14 +242,10 @@ function unique(list: readonly JsonValue[] | undefined, key: string, path: strin
 
 function objectAt(value: JsonObject, key: string): JsonObject | undefined {
   const found = value[key];
-  return isObject(found) ? found : undefined;
+  return isJsonObject(found) ? found : undefined;
 }
 
 function listAt(value: JsonObject, key: string): readonly JsonValue[] | undefined {
   const found = value[key];
   return Array.isArray(found) ? (found as readonly JsonValue[]) : undefined;
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

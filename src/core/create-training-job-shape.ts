@@ -1,6 +1,6 @@
 import type { CreateTrainingJobMode } from "./create-training-job.ts";
 import type { Problem } from "./errors/slipway-error.ts";
-import type { JsonObject, JsonValue } from "./json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 import { elementPath, memberPath } from "./json-path.ts";
 import { hasMacro } from "./macros.ts";
 import { didYouMean, nearest } from "./nearest.ts";
@@ -47,7 +47,7 @@ export function checkShape(value: JsonValue, shapeName: string, path: string, ch
   }
   switch (shape.type) {
     case "structure":
-      if (isObject(value)) checkStructure(value, shape, path, check);
+      if (isJsonObject(value)) checkStructure(value, shape, path, check);
       else say(`${leaf(path)} must be an object with ${someOf(Object.keys(shape.members!))}, not ${show(value)}`);
       return;
     case "list":
@@ -60,7 +60,7 @@ export function checkShape(value: JsonValue, shapeName: string, path: string, ch
         checkShape(item as JsonValue, shape.member!, elementPath(path, index), check);
       return;
     case "map":
-      if (!isObject(value)) {
+      if (!isJsonObject(value)) {
         say(`${leaf(path)} must be an object of names and values, not ${show(value)}`);
         return;
       }
@@ -242,8 +242,4 @@ function hinted(hint: string | undefined): { hint?: string } {
 function show(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
-}
-
-function isObject(value: JsonValue): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,7 +1,7 @@
 import { createTrainingJobRuleProblems } from "./create-training-job-rules.ts";
 import { checkShape } from "./create-training-job-shape.ts";
 import type { Problem } from "./errors/slipway-error.ts";
-import type { JsonObject, JsonValue } from "./json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 import { macroProblems } from "./macros.ts";
 import { shapeNamed } from "./sagemaker-model/model.ts";
 
@@ -64,25 +64,21 @@ function withoutNulls(value: JsonObject): JsonObject {
   return Object.fromEntries(
     entries.map(([key, item]) => [
       key,
-      isObject(item)
+      isJsonObject(item)
         ? withoutNulls(item)
         : Array.isArray(item)
-          ? item.map((element) => (isObject(element) ? withoutNulls(element) : element))
+          ? item.map((element) => (isJsonObject(element) ? withoutNulls(element) : element))
           : item,
     ]),
   );
 }
 
 function withTexts(map: JsonValue): JsonValue {
-  if (!isObject(map)) return map;
+  if (!isJsonObject(map)) return map;
   return Object.fromEntries(
     Object.entries(map).map(([key, item]) => [
       key,
       typeof item === "number" || typeof item === "boolean" ? String(item) : item,
     ]),
   );
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,5 @@
 import { type Problem, SlipwayError } from "./errors/slipway-error.ts";
-import type { JsonObject } from "./json.ts";
+import { isJsonObject, type JsonObject } from "./json.ts";
 import { didYouMean } from "./nearest.ts";
 import { readYaml } from "./yaml-document.ts";
 
@@ -32,7 +32,7 @@ export function parseQueueFile(text: string, fileName: string, resource: string)
   };
   if (document.problems.length > 0) throw invalid(fileName, document.problems);
   const content = document.value;
-  if (!isObject(content)) return refuse([], "The file must be a mapping: the body of CreateTrainingJob");
+  if (!isJsonObject(content)) return refuse([], "The file must be a mapping: the body of CreateTrainingJob");
   const isSettings = "resource_config" in content;
   if (isSettings) {
     for (const key of Object.keys(content)) {
@@ -42,13 +42,13 @@ export function parseQueueFile(text: string, fileName: string, resource: string)
   const kind = isSettings && typeof content.resource === "string" ? content.resource : resource;
   const outer = isSettings ? content.resource_config : content;
   const root = isSettings ? ["resource_config"] : [];
-  if (!isObject(outer)) return refuse(root, "It must be a mapping: the body of CreateTrainingJob");
+  if (!isJsonObject(outer)) return refuse(root, "It must be a mapping: the body of CreateTrainingJob");
   const wrapped = "resource_args" in outer;
   if (wrapped) root.push("resource_args", kind);
-  const body = wrapped ? (isObject(outer.resource_args) ? outer.resource_args[kind] : undefined) : outer;
-  if (!isObject(body)) return refuse(root, `There is no body for ${kind} here`);
+  const body = wrapped ? (isJsonObject(outer.resource_args) ? outer.resource_args[kind] : undefined) : outer;
+  if (!isJsonObject(body)) return refuse(root, `There is no body for ${kind} here`);
   const variables = isSettings ? content.template_variables : undefined;
-  if (variables !== undefined && !isObject(variables)) {
+  if (variables !== undefined && !isJsonObject(variables)) {
     return refuse(["template_variables"], "It must map variable names to {schema, description}");
   }
   return {
@@ -66,10 +66,6 @@ function pathSegments(path: string): (string | number)[] {
   return [...path.matchAll(/\[(\d+)\]|([^.[\]]+)/g)].map((match) =>
     match[1] === undefined ? (match[2] as string) : Number(match[1]),
   );
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function invalid(file: string, problems: readonly Problem[]): SlipwayError {

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "./json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 
 /**
  * The body of a queue's or an item's config for a resource: takes the body itself, `{resource_args: {sagemaker: body}}` as the wandb client
@@ -7,10 +7,10 @@ import type { JsonObject, JsonValue } from "./json.ts";
 export function resourceBody(config: JsonValue, resource: string): JsonObject {
   let body = config;
   for (const key of ["resource_args", resource])
-    if (isObject(body) && isObject(body[key]) && Object.keys(body).length === 1) body = body[key];
-  if (isObject(config) && isObject(config.resource_args) && isObject(config.resource_args[resource]))
+    if (isJsonObject(body) && isJsonObject(body[key]) && Object.keys(body).length === 1) body = body[key];
+  if (isJsonObject(config) && isJsonObject(config.resource_args) && isJsonObject(config.resource_args[resource]))
     body = config.resource_args[resource];
-  return isObject(body) ? body : {};
+  return isJsonObject(body) ? body : {};
 }
 
 /** `over` laid on `base`: objects key by key, everything else (lists too) as a whole. A null in `over` takes the key away. */
@@ -19,11 +19,7 @@ export function mergeJson(base: JsonObject, over: JsonObject): JsonObject {
   for (const [key, value] of Object.entries(over)) {
     const below = Object.hasOwn(merged, key) ? merged[key] : undefined;
     if (value === null) delete merged[key];
-    else merged[key] = isObject(below) && isObject(value) ? mergeJson(below, value) : value;
+    else merged[key] = isJsonObject(below) && isJsonObject(value) ? mergeJson(below, value) : value;
   }
   return merged;
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

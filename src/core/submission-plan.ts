@@ -1,7 +1,7 @@
 import { checkCreateTrainingJob, normaliseCreateTrainingJob } from "./create-training-job.ts";
 import { SlipwayError } from "./errors/slipway-error.ts";
 import type { JobCodeSource, ResolvedJob } from "./jobs/resolved-job.ts";
-import type { JsonObject, JsonValue } from "./json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 import { launchEnvironment, RUN_ID_TAG } from "./launch-environment.ts";
 import { fillMacros, type MacroValues } from "./macros.ts";
 import { OWN_RESOURCE } from "./resources.ts";
@@ -167,7 +167,7 @@ export function withImage(plan: SubmissionPlan, imageUri: string): CreateTrainin
       ...(args === undefined ? {} : { ContainerArguments: args }),
     },
     Environment: { ...own, ...environment, ...(own.WANDB_BASE_URL ? { WANDB_BASE_URL: own.WANDB_BASE_URL } : {}) },
-    Tags: [...ownTags.filter((tag) => !isObject(tag) || tag.Key !== RUN_ID_TAG), ...tags],
+    Tags: [...ownTags.filter((tag) => !isJsonObject(tag) || tag.Key !== RUN_ID_TAG), ...tags],
   } as unknown as CreateTrainingJobRequest;
 }
 
@@ -217,9 +217,5 @@ function nonEmpty(words: readonly string[] | undefined): readonly string[] | und
 
 function objectAt(value: JsonObject, key: string): JsonObject {
   const found = value[key];
-  return isObject(found) ? found : {};
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return isJsonObject(found) ? found : {};
 }

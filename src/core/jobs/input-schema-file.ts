@@ -1,5 +1,5 @@
 import { type Problem, SlipwayError } from "../errors/slipway-error.ts";
-import type { JsonObject, JsonValue } from "../json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import { elementPath, memberPath } from "../json-path.ts";
 import { didYouMean } from "../nearest.ts";
 import { compilePattern, slowPattern } from "../template-pattern.ts";
@@ -40,7 +40,7 @@ export function readInputSchemaFile(text: string, file: string): JsonObject {
       const whole = key === undefined ? path : [...path, key];
       found.push({ path: written(whole), message, ...(hint === undefined ? {} : { hint }), ...place });
     });
-    if (isObject(value) && value.type !== "object")
+    if (isJsonObject(value) && value.type !== "object")
       found.push({
         path: "type",
         message: "The schema of a run config describes an object",
@@ -65,7 +65,7 @@ type Report = (path: Path, message: string, more?: { readonly hint?: string; rea
 
 function check(schema: JsonValue | undefined, path: Path, report: Report): void {
   if (typeof schema === "boolean" && path.length > 0) return;
-  if (!isObject(schema)) {
+  if (!isJsonObject(schema)) {
     report(path, "A schema must be an object", { hint: "For instance {type: number}." });
     return;
   }
@@ -85,7 +85,7 @@ function check(schema: JsonValue | undefined, path: Path, report: Report): void 
     else if (key === "pattern") checkPattern(value, wrong);
     else if (key === "required" && typeof value !== "boolean") checkRequired(value, schema, wrong);
     else if (NAMED.includes(key)) {
-      if (!isObject(value)) wrong(`${key} must map names to schemas`);
+      if (!isJsonObject(value)) wrong(`${key} must map names to schemas`);
       else for (const [name, one] of Object.entries(value)) check(one, [...path, key, name], report);
     } else if (LISTED.includes(key)) {
       if (!Array.isArray(value)) wrong(`${key} must be a list of schemas`);
@@ -125,7 +125,7 @@ function checkRequired(value: JsonValue, { properties }: JsonObject, wrong: Wron
     wrong("required must be true, false or a list of names");
     return;
   }
-  const known = isObject(properties) ? Object.keys(properties) : undefined;
+  const known = isJsonObject(properties) ? Object.keys(properties) : undefined;
   for (const name of value) {
     if (known?.includes(String(name)) ?? true) continue;
     wrong(`${JSON.stringify(name)} is not among the properties`, didYouMean(String(name), known ?? []).hint);
@@ -149,8 +149,4 @@ function written(path: Path): string {
     (at, step) => (typeof step === "number" ? elementPath(at, step) : memberPath(at, step)),
     "",
   );
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,6 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
 import type { Problem } from "../errors/slipway-error.ts";
-import type { JsonObject, JsonValue } from "../json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import { elementPath, memberPath } from "../json-path.ts";
 import { didYouMean } from "../nearest.ts";
 import { slowPattern } from "../template-pattern.ts";
@@ -21,10 +21,10 @@ const SCHEMAS_KEPT = 200;
 export function inputSchemas(metadata: JsonValue): InputSchemas {
   const all = objectAt(metadata, "input_schemas");
   const files = Object.entries(objectAt(all, "files")).filter((entry): entry is [string, JsonObject] =>
-    isObject(entry[1]),
+    isJsonObject(entry[1]),
   );
   const config = all[CONFIG];
-  return { config: isObject(config) ? config : undefined, files: Object.fromEntries(files) };
+  return { config: isJsonObject(config) ? config : undefined, files: Object.fromEntries(files) };
 }
 
 /**
@@ -84,21 +84,21 @@ function validator(schema: JsonObject): ValidateFunction | string {
  */
 function usable(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(usable);
-  if (!isObject(value)) return value;
+  if (!isJsonObject(value)) return value;
   const { properties, required, pattern, patternProperties, ...rest } = value;
   const result: Record<string, JsonValue> = Object.fromEntries(
     Object.entries(rest).map(([key, one]) => [key, KEPT_AS_THEY_ARE.has(key) ? one : usable(one)]),
   );
   if (typeof pattern === "string" && slowPattern(pattern) === undefined) result.pattern = pattern;
-  if (isObject(patternProperties)) {
+  if (isJsonObject(patternProperties)) {
     const safe = Object.entries(patternProperties).filter(([expression]) => slowPattern(expression) === undefined);
     result.patternProperties = Object.fromEntries(safe.map(([expression, one]) => [expression, usable(one)]));
   }
   if (Array.isArray(required)) result.required = required;
-  if (isObject(properties)) {
+  if (isJsonObject(properties)) {
     const names = new Set(Array.isArray(required) ? (required as readonly string[]) : []);
     for (const [name, one] of Object.entries(properties)) {
-      if (!isObject(one)) continue;
+      if (!isJsonObject(one)) continue;
       if (one.required === true) names.add(name);
       if ("default" in one) names.delete(name);
     }
@@ -141,10 +141,6 @@ function problemOf(error: ErrorObject, root: string): Problem {
 const unescaped = (step: string) => step.replaceAll("~1", "/").replaceAll("~0", "~");
 
 function objectAt(value: JsonValue | undefined, key: string): JsonObject {
-  const found = isObject(value) ? value[key] : undefined;
-  return isObject(found) ? found : {};
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  const found = isJsonObject(value) ? value[key] : undefined;
+  return isJsonObject(found) ? found : {};
 }

@@ -1,5 +1,5 @@
 import type { Problem } from "../errors/slipway-error.ts";
-import type { JsonObject, JsonValue } from "../json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import { elementPath, memberPath } from "../json-path.ts";
 import { didYouMean } from "../nearest.ts";
 
@@ -9,7 +9,7 @@ import { didYouMean } from "../nearest.ts";
  * difference may be meant, so it is a warning. Types that this page does not know fit everything.
  */
 export function inputTypeWarnings(types: JsonValue, config: JsonObject): readonly Problem[] {
-  return isObject(types) && Object.keys(typeMap(types)).length > 0 ? dictWarnings(types, config, ROOT) : [];
+  return isJsonObject(types) && Object.keys(typeMap(types)).length > 0 ? dictWarnings(types, config, ROOT) : [];
 }
 
 const ROOT = "overrides.run_config";
@@ -28,8 +28,8 @@ function dictWarnings(type: JsonObject, value: JsonObject, path: string): Proble
 }
 
 function warnings(type: JsonValue, value: JsonValue, path: string): Problem[] {
-  if (!isObject(type)) return [];
-  const params = isObject(type.params) ? type.params : {};
+  if (!isJsonObject(type)) return [];
+  const params = isJsonObject(type.params) ? type.params : {};
   const wrong = (wanted: string): Problem[] => [
     { path, message: `${path} was ${wanted} in the job's run and is ${kindOf(value)} now` },
   ];
@@ -48,7 +48,7 @@ function warnings(type: JsonValue, value: JsonValue, path: string): Problem[] {
     }
     case "typedDict":
     case "dictionary":
-      return isObject(value) ? dictWarnings(type, value, path) : wrong("an object");
+      return isJsonObject(value) ? dictWarnings(type, value, path) : wrong("an object");
     case "union": {
       const allowed = Array.isArray(params.allowed_types) ? (params.allowed_types as readonly JsonValue[]) : [];
       const fits = allowed.length === 0 || allowed.some((one) => warnings(one, value, path).length === 0);
@@ -60,16 +60,12 @@ function warnings(type: JsonValue, value: JsonValue, path: string): Problem[] {
 }
 
 function typeMap(type: JsonObject): JsonObject {
-  const params = isObject(type.params) ? type.params : {};
-  return isObject(params.type_map) ? params.type_map : {};
+  const params = isJsonObject(type.params) ? type.params : {};
+  return isJsonObject(params.type_map) ? params.type_map : {};
 }
 
 function kindOf(value: JsonValue): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "a list";
   return { string: "a text", number: "a number", boolean: "true or false" }[typeof value as string] ?? "an object";
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "../json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import { memberPath } from "../json-path.ts";
 import { inputSchemas } from "./input-schema.ts";
 
@@ -31,17 +31,17 @@ export function jobInputs(metadata: JsonValue, inputTypes: JsonValue): readonly 
   ];
   if (declared.length > 0) return declared;
   const later =
-    isObject(metadata) && isObject(metadata.input_types) ? metadata.input_types["@wandb.config"] : undefined;
+    isJsonObject(metadata) && isJsonObject(metadata.input_types) ? metadata.input_types["@wandb.config"] : undefined;
   return ofTypes(later ?? inputTypes, "");
 }
 
 function ofSchema(schema: JsonObject, path: string, file: string | undefined): JobInput[] {
-  const properties = isObject(schema.properties) ? schema.properties : {};
+  const properties = isJsonObject(schema.properties) ? schema.properties : {};
   const listed = Array.isArray(schema.required) ? (schema.required as readonly JsonValue[]) : [];
   return Object.entries(properties).flatMap(([name, one]): JobInput[] => {
-    if (!isObject(one)) return [];
+    if (!isJsonObject(one)) return [];
     const place = memberPath(path, name);
-    if (isObject(one.properties) && Object.keys(one.properties).length > 0) return ofSchema(one, place, file);
+    if (isJsonObject(one.properties) && Object.keys(one.properties).length > 0) return ofSchema(one, place, file);
     return [
       {
         path: place,
@@ -58,7 +58,7 @@ function ofSchema(schema: JsonObject, path: string, file: string | undefined): J
 
 function typeOf(schema: JsonObject): string {
   if (Array.isArray(schema.enum)) return `one of ${schema.enum.map(String).join(", ")}`;
-  if (isObject(schema.items)) return `list of ${typeOf(schema.items) || "anything"}`;
+  if (isJsonObject(schema.items)) return `list of ${typeOf(schema.items) || "anything"}`;
   const { type } = schema;
   return Array.isArray(type) ? type.map(String).join(" or ") : String(type ?? "");
 }
@@ -84,19 +84,15 @@ function boundsOf(schema: JsonObject): string {
 
 /** The client's own description of types (wandb/sdk/data_types/_dtypes.py). */
 function ofTypes(types: JsonValue | undefined, path: string): JobInput[] {
-  const params = isObject(types) && isObject(types.params) ? types.params : {};
-  const map = isObject(params.type_map) ? params.type_map : {};
+  const params = isJsonObject(types) && isJsonObject(types.params) ? types.params : {};
+  const map = isJsonObject(params.type_map) ? params.type_map : {};
   return Object.entries(map).flatMap(([name, one]): JobInput[] => {
     // Names of the client itself, for instance _wandb.
     if (name.startsWith("_")) return [];
     const place = memberPath(path, name);
     const inner = ofTypes(one, place);
     if (inner.length > 0) return inner;
-    const type = isObject(one) ? String(one.wb_type ?? "") : "";
+    const type = isJsonObject(one) ? String(one.wb_type ?? "") : "";
     return [{ path: place, file: undefined, type, bounds: "", default: undefined, required: false, description: "" }];
   });
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,11 +1,11 @@
 import { SlipwayError } from "../errors/slipway-error.ts";
-import type { JsonObject, JsonValue } from "../json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import type { RunSpec } from "../run-spec.ts";
 
 /** What the wandb client writes where the sweep's id belongs: it does not know it before the sweep is made. */
 const ID_PLACE = "WANDB_SWEEP_ID";
 /** The uri of a scheduler's run spec: its program is on the agent's host, or in the server, and is not built from anything. */
-export const SCHEDULER_URI = "placeholder-uri-scheduler";
+const SCHEDULER_URI = "placeholder-uri-scheduler";
 
 /** A sweep's scheduler as the client gives it (`launchScheduler` of upsertSweep). */
 export interface LaunchScheduler {
@@ -30,9 +30,9 @@ export function readLaunchScheduler(text: string, sweepId: string): LaunchSchedu
   if (typeof specText !== "string") throw invalid("run_spec must be a JSON text", "launchScheduler.run_spec");
   const spec = objectOf(specText.replaceAll(ID_PLACE, sweepId), "launchScheduler.run_spec");
   if (spec.job != null) throw new SlipwayError("SWEEP_SCHEDULER_JOB", { where: "scheduler.job" });
-  if (spec.uri !== SCHEDULER_URI || spec.resource !== "local-process")
+  if (!isSchedulerSpec(spec as unknown as RunSpec))
     throw new SlipwayError("SWEEP_SCHEDULER_JOB", { where: "scheduler.resource" });
-  const overrides = isObject(spec.overrides) ? spec.overrides : {};
+  const overrides = isJsonObject(spec.overrides) ? spec.overrides : {};
   const args = Array.isArray(overrides.args) ? overrides.args.map((arg) => unquoted(String(arg))) : [];
   return { queue, runSpec: JSON.stringify({ ...spec, overrides: { ...overrides, args } }) };
 }
@@ -50,13 +50,9 @@ function objectOf(text: string, where: string): JsonObject {
   } catch (error) {
     throw new SlipwayError("SWEEP_SCHEDULER_INVALID", { values: { problem: "it is not JSON" }, where, cause: error });
   }
-  if (!isObject(value as JsonValue)) throw invalid("it must be an object", where);
+  if (!isJsonObject(value as JsonValue)) throw invalid("it must be an object", where);
   return value as JsonObject;
 }
 
 const invalid = (problem: string, where: string) =>
   new SlipwayError("SWEEP_SCHEDULER_INVALID", { values: { problem }, where });
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "../../core/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
 import type { AwsError } from "../service.ts";
 import { invalidParameter } from "./errors.ts";
 
@@ -35,7 +35,7 @@ export function optionalBoolean(input: JsonObject, name: string): boolean {
 export function optionalObject(input: JsonObject, name: string): JsonObject | undefined {
   const value = input[name];
   if (value === undefined || value === null) return undefined;
-  if (!isObject(value)) throw wrongType(name, "a structure");
+  if (!isJsonObject(value)) throw wrongType(name, "a structure");
   return value;
 }
 
@@ -62,13 +62,9 @@ export function oneOf<T extends string>(name: string, value: string, allowed: re
 
 export function objectsOf(input: JsonObject, name: string, maximum: number): readonly JsonObject[] | undefined {
   return optionalList(input, name, maximum)?.map((value) => {
-    if (!isObject(value)) throw wrongType(name, "a list of structures");
+    if (!isJsonObject(value)) throw wrongType(name, "a list of structures");
     return value;
   });
-}
-
-function isObject(value: JsonValue): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function wrongType(name: string, expected: string): AwsError {
