@@ -6,7 +6,9 @@ import { type GitServer, startGitServer } from "../../support/git-server.ts";
 import { pythonPeers, WANDB_RELEASES } from "../../support/python-peers.ts";
 import type { Started } from "../../support/slipway.ts";
 import { pushTrainingImage } from "../../support/training-image.ts";
+import { localAwsOf, makeTrainingQueue } from "../../support/training-queue.ts";
 import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
+import { awsVariables } from "../../support/world.ts";
 
 /** Jobs that the client makes and launches, trained on SageMaker of the local AWS by `slipway launch-agent`. */
 
@@ -27,39 +29,20 @@ describe.each(WORLDS)("jobs that train, on $database", ({ database }) => {
   beforeAll(async () => {
     git = await startGitServer();
     world = await startWandbWorld({ database, localAws: true });
-    const { aws } = world;
-    if (!aws) throw new Error("there is no local AWS");
-    const { endpointUrl: endpoint, region, accessKeyId, secretAccessKey } = aws;
-    const client = { endpoint, region, credentials: { accessKeyId, secretAccessKey } };
-    image = await pushTrainingImage({ client, environment: aws }, "image-job", { "train.py": codeOf("image") });
-    await new ECRClient(client).send(new CreateRepositoryCommand({ repositoryName: "built" }));
+    const local = localAwsOf(world);
+    const aws = local.environment;
+    image = await pushTrainingImage(local, "image-job", { "train.py": codeOf("image") });
+    await new ECRClient(local.client).send(new CreateRepositoryCommand({ repositoryName: "built" }));
     await mkdir(join(world.dataDir, "code"));
     await writeFile(join(world.dataDir, "code", "train.py"), codeOf("code"));
     await git.commit("train.git", { "train.py": codeOf("git") });
-    await world.graphql(`mutation Q($input: UpsertRunQueueInput!) { upsertRunQueue(input: $input) { success } }`, {
-      input: {
-        entityName: "admin",
-        projectName: "model-registry",
-        queueName: "train",
-        resourceType: "sagemaker",
-        resourceConfig: JSON.stringify({
-          RoleArn: aws.roleArn,
-          OutputDataConfig: { S3OutputPath: `s3://${aws.bucket}/output` },
-          ResourceConfig: { InstanceType: "ml.m5.large", InstanceCount: 1, VolumeSizeInGB: 1 },
-          StoppingCondition: { MaxRuntimeInSeconds: 600 },
-          Environment: { HOME: "/tmp", WANDB_DIR: "/tmp", WANDB_CACHE_DIR: "/tmp/c", WANDB_CONFIG_DIR: "/tmp/d" },
-        }),
-      },
-    });
+    await makeTrainingQueue(world, "train");
     const config = join(world.dataDir, "launch-config.yaml");
     const registry = `registry: {type: ecr, uri: ${aws.ecrRegistry}/built}`;
     await writeFile(config, `${registry}\nbuilder: {type: layer, base: host}\n`);
     agent = world.start(["launch-agent", "-q", "train", "-c", config, "--data", join(world.dataDir, "agent")], {
       env: {
-        AWS_ENDPOINT_URL: endpoint,
-        AWS_ACCESS_KEY_ID: accessKeyId,
-        AWS_SECRET_ACCESS_KEY: secretAccessKey,
-        AWS_REGION: region,
+        ...awsVariables(aws),
         WANDB_BASE_URL: world.url,
         WANDB_API_KEY: world.apiKey,
         GIT_SSL_CAINFO: git.env.GIT_SSL_CAINFO ?? "",

@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pythonPeers, WANDB_RELEASES } from "../../support/python-peers.ts";
 import type { Started } from "../../support/slipway.ts";
 import { pushTrainingImage } from "../../support/training-image.ts";
+import { localAwsOf, makeTrainingQueue } from "../../support/training-queue.ts";
 import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
+import { awsVariables } from "../../support/world.ts";
 
 /** What an item changes of a job reaches its training code through the client's own `launch.manage_config_file` and `wandb.init`. */
 
@@ -36,36 +38,17 @@ describe.each(WORLDS)("jobs on $database", ({ database }) => {
 
   beforeAll(async () => {
     world = await startWandbWorld({ database, localAws: true });
-    const { aws } = world;
-    if (!aws) throw new Error("there is no local AWS");
-    const { endpointUrl: endpoint, region, accessKeyId, secretAccessKey } = aws;
-    const client = { endpoint, region, credentials: { accessKeyId, secretAccessKey } };
-    image = await pushTrainingImage({ client, environment: aws }, "jobs", {
+    const local = localAwsOf(world);
+    const aws = local.environment;
+    image = await pushTrainingImage(local, "jobs", {
       "train.py": TRAIN,
       "settings/model.json": JSON.stringify({ layers: { width: 1, depth: 3 }, note: "" }),
       "settings/data.yaml": "rows: []\nshuffle: true\n",
     });
-    await world.graphql(`mutation Q($input: UpsertRunQueueInput!) { upsertRunQueue(input: $input) { success } }`, {
-      input: {
-        entityName: "admin",
-        projectName: "model-registry",
-        queueName: "jobs",
-        resourceType: "sagemaker",
-        resourceConfig: JSON.stringify({
-          RoleArn: aws.roleArn,
-          OutputDataConfig: { S3OutputPath: `s3://${aws.bucket}/output` },
-          ResourceConfig: { InstanceType: "ml.m5.large", InstanceCount: 1, VolumeSizeInGB: 1 },
-          StoppingCondition: { MaxRuntimeInSeconds: 600 },
-          Environment: { HOME: "/tmp", WANDB_DIR: "/tmp", WANDB_CACHE_DIR: "/tmp/c", WANDB_CONFIG_DIR: "/tmp/d" },
-        }),
-      },
-    });
+    await makeTrainingQueue(world, "jobs");
     agent = world.start(["launch-agent", "-q", "jobs", "--data", join(world.dataDir, "agent")], {
       env: {
-        AWS_ENDPOINT_URL: endpoint,
-        AWS_ACCESS_KEY_ID: accessKeyId,
-        AWS_SECRET_ACCESS_KEY: secretAccessKey,
-        AWS_REGION: region,
+        ...awsVariables(aws),
         WANDB_BASE_URL: world.url,
         WANDB_API_KEY: world.apiKey,
       },

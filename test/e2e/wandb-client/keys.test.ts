@@ -6,7 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pythonPeers, WANDB_RELEASES, type WandbRelease } from "../../support/python-peers.ts";
 import { until } from "../../support/slipway.ts";
 import { pushTrainingImage } from "../../support/training-image.ts";
+import { localAwsOf, makeTrainingQueue } from "../../support/training-queue.ts";
 import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
+import { awsVariables } from "../../support/world.ts";
 
 /** Keys: those that people bring along, and those that jobs are given in their place. */
 
@@ -99,39 +101,16 @@ describe.each(WORLDS)("keys on $database", ({ database }) => {
   test.each(["wandb launch-agent", "slipway launch-agent"] as const)(
     "%s: a job has a key of its own, and the person's key is nowhere on its way",
     async (agent) => {
-      const { aws } = world;
-      if (!aws) throw new Error("there is no local AWS");
-      const { endpointUrl: endpoint, region, accessKeyId, secretAccessKey } = aws;
-      const connection = { endpoint, region, credentials: { accessKeyId, secretAccessKey } };
+      const local = localAwsOf(world);
       const queue = agent.split(" ")[0] ?? "";
-      const image = await pushTrainingImage({ client: connection, environment: aws }, queue, { "train.py": TRAIN });
-      const environment = { HOME: "/tmp", WANDB_DIR: "/tmp", WANDB_CACHE_DIR: "/tmp/c", WANDB_CONFIG_DIR: "/tmp/d" };
+      const image = await pushTrainingImage(local, queue, { "train.py": TRAIN });
       const client = await world.client("0.31.0");
       const other = await client.python(
         `import wandb; run = wandb.init(project="secrets", id="other-${queue}"); run.finish()`,
       );
       expect(other.code, other.stderr).toBe(0);
-      await world.graphql(`mutation Q($input: UpsertRunQueueInput!) { upsertRunQueue(input: $input) { success } }`, {
-        input: {
-          entityName: "admin",
-          projectName: "model-registry",
-          queueName: queue,
-          resourceType: "sagemaker",
-          resourceConfig: JSON.stringify({
-            RoleArn: aws.roleArn,
-            OutputDataConfig: { S3OutputPath: `s3://${aws.bucket}/output` },
-            ResourceConfig: { InstanceType: "ml.m5.large", InstanceCount: 1, VolumeSizeInGB: 1 },
-            StoppingCondition: { MaxRuntimeInSeconds: 600 },
-            Environment: { ...environment, QUEUE: queue, OTHER_RUN: `admin/secrets/other-${queue}` },
-          }),
-        },
-      });
-      const env = {
-        AWS_ENDPOINT_URL: endpoint,
-        AWS_ACCESS_KEY_ID: accessKeyId,
-        AWS_SECRET_ACCESS_KEY: secretAccessKey,
-        AWS_REGION: region,
-      };
+      await makeTrainingQueue(world, queue, { QUEUE: queue, OTHER_RUN: `admin/secrets/other-${queue}` });
+      const env = awsVariables(local.environment);
       const running =
         agent === "wandb launch-agent"
           ? (await world.client("0.31.0", { env })).start(["launch-agent", "-q", queue, "-e", "admin"])
@@ -166,7 +145,7 @@ describe.each(WORLDS)("keys on $database", ({ database }) => {
       expect(config.key.value).not.toBe(sha256(world.apiKey));
       expect(config.refused.value).toBe(3);
 
-      const sagemaker = new SageMakerClient(connection);
+      const sagemaker = new SageMakerClient(local.client);
       const { TrainingJobSummaries = [] } = await sagemaker.send(new ListTrainingJobsCommand({}));
       const described = await Promise.all(
         TrainingJobSummaries.map(({ TrainingJobName }) =>

@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pythonPeers, WANDB_RELEASES, type WandbRelease } from "../../support/python-peers.ts";
 import { until } from "../../support/slipway.ts";
 import { pushTrainingImage } from "../../support/training-image.ts";
+import { localAwsOf, makeTrainingQueue } from "../../support/training-queue.ts";
 import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
+import { awsVariables } from "../../support/world.ts";
 
 /**
  * Jobs that are launched by the client and by `slipway launch` and really train: on SageMaker of the local AWS, by the client's
@@ -39,44 +41,11 @@ describe.each(WORLDS)("training on $database", ({ database }) => {
 
   beforeAll(async () => {
     world = await startWandbWorld({ database, localAws: true });
-    if (!world.aws) throw new Error("there is no local AWS");
-    const { endpointUrl: endpoint, region, accessKeyId, secretAccessKey } = world.aws;
-    const client = { endpoint, region, credentials: { accessKeyId, secretAccessKey } };
-    image = await pushTrainingImage({ client, environment: world.aws }, "train", { "train.py": TRAIN });
-    awsEnv = {
-      AWS_ENDPOINT_URL: endpoint,
-      AWS_ACCESS_KEY_ID: accessKeyId,
-      AWS_SECRET_ACCESS_KEY: secretAccessKey,
-      AWS_REGION: region,
-    };
+    const local = localAwsOf(world);
+    image = await pushTrainingImage(local, "train", { "train.py": TRAIN });
+    awsEnv = awsVariables(local.environment);
   });
   afterAll(() => world?.close());
-
-  async function makeQueue(name: string): Promise<void> {
-    const aws = world.aws;
-    if (!aws) throw new Error("there is no local AWS");
-    await world.graphql(`mutation Q($input: UpsertRunQueueInput!) { upsertRunQueue(input: $input) { success } }`, {
-      input: {
-        entityName: "admin",
-        projectName: "model-registry",
-        queueName: name,
-        resourceType: "sagemaker",
-        resourceConfig: JSON.stringify({
-          RoleArn: aws.roleArn,
-          OutputDataConfig: { S3OutputPath: `s3://${aws.bucket}/output` },
-          ResourceConfig: { InstanceType: "ml.m5.large", InstanceCount: 1, VolumeSizeInGB: 1 },
-          StoppingCondition: { MaxRuntimeInSeconds: 600 },
-          // The root is the machine's own, and not to be written to.
-          Environment: {
-            HOME: "/tmp",
-            WANDB_DIR: "/tmp",
-            WANDB_CACHE_DIR: "/tmp/cache",
-            WANDB_CONFIG_DIR: "/tmp/config",
-          },
-        }),
-      },
-    });
-  }
 
   async function startAgent(agent: (typeof AGENTS)[number], release: WandbRelease, queue: string) {
     if (agent === "slipway launch-agent") {
@@ -95,7 +64,7 @@ describe.each(WORLDS)("training on $database", ({ database }) => {
     "wandb $release and slipway launch, $agent runs, wandb.init reports",
     async ({ agent, release }) => {
       const queue = `${agent.split(" ")[0]}-${release.replaceAll(".", "-")}`;
-      await makeQueue(queue);
+      await makeTrainingQueue(world, queue);
       const { python } = await pythonPeers(release);
       const running = await startAgent(agent, release, queue);
       try {
