@@ -18,6 +18,8 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
+          // Only against a hang: on a busy machine a client's test may take minutes, and how long is no assertion.
+          testTimeout: 300_000,
           globalSetup: ["test/support/build.ts", "test/support/install-peers.ts"],
         },
       },

@@ -96,7 +96,7 @@ async function startPostgres(): Promise<string> {
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     log = (log + text).slice(-10_000);
   });
-  for (let tries = 0; tries < 300; tries++) {
+  for (let tries = 0; tries < 3_000; tries++) {
     if (log.includes("ready to accept connections")) {
       child.unref();
       for (const stream of [child.stdin, child.stderr]) (stream as unknown as { unref(): void }).unref();

@@ -66,7 +66,7 @@ async function answers(child: ChildProcess, endpoint: string): Promise<void> {
   child.once("error", (error) => {
     problem = `${error.message}: apt-get install docker-registry`;
   });
-  for (let tries = 0; tries < 200; tries += 1) {
+  for (let tries = 0; tries < 3_000; tries += 1) {
     if (child.exitCode !== null || child.pid === undefined) break;
     const response = await fetch(`${endpoint}/v2/`).catch(() => undefined);
     await response?.body?.cancel();

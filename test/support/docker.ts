@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { PATIENCE_MS } from "./patience.ts";
 
 const run = promisify(execFile);
 
@@ -88,7 +89,7 @@ export async function startDockerEngine(
 }
 
 async function untilReady(child: ChildProcess, socketPath: string): Promise<void> {
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + PATIENCE_MS;
   while (!(await ping(socketPath))) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(`it ended (${child.exitCode})`);
     if (Date.now() > deadline) throw new Error("it does not answer");

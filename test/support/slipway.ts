@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { PATIENCE_MS } from "./patience.ts";
 
 const bin = join(import.meta.dirname, "../../bin/slipway");
 
@@ -77,9 +78,9 @@ export function startSlipway(dataDir: string, args: readonly string[], options: 
   };
 }
 
-/** Asks until the answer is there; ends with the question and the output so far if the part died or it takes a minute. */
+/** Asks until the answer is there; ends with the question and the output so far if the part died or patience is at its end. */
 export async function until<T>(what: string, ask: () => Promise<T | undefined>, part?: Started): Promise<T> {
-  for (let tries = 0; tries < 1_200; tries++) {
+  for (const before = Date.now() + PATIENCE_MS; Date.now() < before; ) {
     const answer = await ask().catch(() => undefined);
     if (answer !== undefined) return answer;
     if (part !== undefined && part.process.exitCode !== null) break;

@@ -9,6 +9,7 @@ import {
   SageMakerClient,
 } from "@aws-sdk/client-sagemaker";
 import type { TestLocalAws } from "./local-aws.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 /** A request that is complete but for what a test is about. */
 export function trainingRequest(
@@ -43,7 +44,7 @@ export async function createJob(aws: TestLocalAws, request: CreateTrainingJobCom
   return (await client.send(new CreateTrainingJobCommand(request))).TrainingJobArn!;
 }
 
-/** Asks for a job until it is as wanted; a minute at most. */
+/** Asks for a job until it is as wanted. */
 export async function untilJob(
   aws: TestLocalAws,
   name: string,
@@ -51,7 +52,7 @@ export async function untilJob(
 ): Promise<DescribeTrainingJobCommandOutput> {
   const client = new SageMakerClient(aws.client);
   let job: DescribeTrainingJobCommandOutput | undefined;
-  for (let tries = 0; tries < 1200; tries++) {
+  for (const before = Date.now() + PATIENCE_MS; Date.now() < before; ) {
     job = await client.send(new DescribeTrainingJobCommand({ TrainingJobName: name }));
     if (wanted(job)) return job;
     await sleep(50);
@@ -94,7 +95,7 @@ export async function logLines(aws: TestLocalAws, name: string, host = "algo-1")
 
 /** Waits until a host has written a line. */
 export async function untilLine(aws: TestLocalAws, name: string, wanted: string, host = "algo-1"): Promise<void> {
-  for (let tries = 0; tries < 1200; tries++) {
+  for (const before = Date.now() + PATIENCE_MS; Date.now() < before; ) {
     const lines: string[] = await logLines(aws, name, host).catch(() => []);
     if (lines.includes(wanted)) return;
     await sleep(50);

@@ -3,13 +3,31 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LocalAwsEnvironment } from "../../src/local-aws/first-start.ts";
 import { createPostgresDatabase } from "./databases.ts";
-import type { WandbRelease } from "./python-peers.ts";
+import { WANDB_RELEASES, type WandbRelease } from "./python-peers.ts";
 import { type RecordedDocument, startRecordingProxy } from "./recording-proxy.ts";
 import { addressOf, type Finished, type RunOptions, type Started, slipway, startSlipway, until } from "./slipway.ts";
 import { type WandbClient, wandbClient } from "./wandb-client.ts";
 
-/** The databases a server may keep its state in, for `describe.each(WORLDS)("$database", ...)`. */
-export const WORLDS = [{ database: "sqlite" }, { database: "postgres" }] as const;
+interface World {
+  /** What the server keeps its state in. */
+  readonly database: "sqlite" | "postgres";
+  /** The clients that it is tried with. */
+  readonly releases: readonly WandbRelease[];
+}
+
+const [newest, older] = WANDB_RELEASES;
+const everyPair = process.env.SLIPWAY_TEST_EVERY_PAIR === "1";
+const pairs = (sqlite: WandbRelease, postgres: WandbRelease): readonly World[] => [
+  { database: "sqlite", releases: everyPair ? WANDB_RELEASES : [sqlite] },
+  { database: "postgres", releases: everyPair ? WANDB_RELEASES : [postgres] },
+];
+
+/**
+ * Databases and clients, for `describe.each(WORLDS)("$database", ...)`: each database and each release is met once. Half of the
+ * files take the other two pairs. All four in every file would double the time of the suite: SLIPWAY_TEST_EVERY_PAIR=1.
+ */
+export const WORLDS = pairs(newest, older);
+export const CROSSED_WORLDS = pairs(older, newest);
 
 export interface WandbWorldOptions {
   readonly database: "sqlite" | "postgres";

@@ -15,6 +15,7 @@ import {
 } from "../../src/client/generated/operations.ts";
 import { packDirectory } from "../../src/image/pack.ts";
 import type { LocalAwsEnvironment } from "../../src/local-aws/first-start.ts";
+import { PATIENCE_MS } from "./patience.ts";
 
 export type Item = NonNullable<ItemQuery["runQueueItem"]>;
 
@@ -46,8 +47,8 @@ export interface World {
   pushImage(queue: string, image: string, spec?: Record<string, unknown>): Promise<string>;
   item(id: string): Promise<Item>;
   /** Asks until the item is as wanted; throws with the whole item after the time (milliseconds). */
-  untilItem(id: string, what: string, wanted: (item: Item) => boolean, timeoutMs?: number): Promise<Item>;
-  settled(id: string, timeoutMs?: number): Promise<Item>;
+  untilItem(id: string, what: string, wanted: (item: Item) => boolean): Promise<Item>;
+  settled(id: string): Promise<Item>;
   timeline(id: string): Promise<readonly TimelineEntry[]>;
   /** Every log line of an item as `NODE TEXT`, in order of arrival. */
   lines(id: string): Promise<string[]>;
@@ -110,13 +111,8 @@ export function worldOf(client: Client, entity: string, aws: LocalAwsEnvironment
     return runQueueItem;
   }
 
-  async function untilItem(
-    id: string,
-    what: string,
-    wanted: (item: Item) => boolean,
-    timeoutMs = 60_000,
-  ): Promise<Item> {
-    const before = Date.now() + timeoutMs;
+  async function untilItem(id: string, what: string, wanted: (item: Item) => boolean): Promise<Item> {
+    const before = Date.now() + PATIENCE_MS;
     for (;;) {
       const now = await item(id);
       if (wanted(now)) return now;
@@ -177,7 +173,7 @@ export function worldOf(client: Client, entity: string, aws: LocalAwsEnvironment
     pushImage: (queue, image, spec = {}) => push(queue, { docker: { docker_image: image }, ...spec }),
     item,
     untilItem,
-    settled: (id, timeoutMs) => untilItem(id, "the item's end", (now) => now.phase === "settled", timeoutMs),
+    settled: (id) => untilItem(id, "the item's end", (now) => now.phase === "settled"),
     async timeline(id) {
       const { runQueueItem } = await client.request(ItemTimelineDocument, { id, first: 500 });
       return runQueueItem?.timeline ?? [];

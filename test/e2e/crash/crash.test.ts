@@ -113,7 +113,7 @@ async function expectOnce(id: string, item: Item): Promise<void> {
 describe.concurrent("the agent is killed", () => {
   const ordinary = CRASH_POINTS.filter((point) => point !== "stop-sent");
 
-  test.for(ordinary)("at the point %s", { timeout: 120_000 }, async (point) => {
+  test.for(ordinary)("at the point %s", async (point) => {
     await world.queue(point);
     const id =
       point === "image-checked"
@@ -123,11 +123,11 @@ describe.concurrent("the agent is killed", () => {
     expect(await doomed.end("SIGCONT"), doomed.output()).toBeNull();
     const next = await startAgent(point);
     await until("the next agent", async () => (/agent \S+ serves/.test(next.output()) ? true : undefined), next);
-    await expectOnce(id, await world.settled(id, 90_000));
+    await expectOnce(id, await world.settled(id));
     expect(await next.end("SIGTERM"), next.output()).toBe(0);
   });
 
-  test("after it has sent a stop", { timeout: 120_000 }, async () => {
+  test("after it has sent a stop", async () => {
     await world.queue("stop-sent");
     const id = await world.pushCode("stop-sent", program("stop-sent", LONG), ["python3", "-u", "train.py"]);
     const doomed = await startAgent("stop-sent", "stop-sent");
@@ -135,7 +135,7 @@ describe.concurrent("the agent is killed", () => {
     await world.client.request(StopItemDocument, { id });
     expect(await doomed.end("SIGCONT"), doomed.output()).toBeNull();
     await startAgent("stop-sent");
-    const item = await world.settled(id, 90_000);
+    const item = await world.settled(id);
     expect(item).toMatchObject({ state: "STOPPED", cause: "stopped", training: { status: "Stopped" } });
     expect(item.message).toContain(`by ${world.entity}`);
   });
@@ -144,7 +144,7 @@ describe.concurrent("the agent is killed", () => {
 describe("a service is killed and started again", () => {
   const port = async (part: "server" | "local-aws") => new URL(await addressOf(dataDir, part)).port;
 
-  test("the server, while a job trains", { timeout: 120_000 }, async () => {
+  test("the server, while a job trains", async () => {
     await world.queue("server-dies");
     const id = await world.pushCode("server-dies", program("server-dies", TRAIN), ["python3", "-u", "train.py"]);
     await startAgent("server-dies");
@@ -152,20 +152,20 @@ describe("a service is killed and started again", () => {
     const same = await port("server");
     expect(await parts.server?.end("SIGKILL")).toBeNull();
     parts.server = await startPart("server", ["server", "--port", same]);
-    await expectOnce(id, await world.settled(id, 90_000));
+    await expectOnce(id, await world.settled(id));
   });
 
-  test("the server, with items in the queue", { timeout: 120_000 }, async () => {
+  test("the server, with items in the queue", async () => {
     await world.queue("server-dies-early");
     const id = await world.pushImage("server-dies-early", image);
     const same = await port("server");
     expect(await parts.server?.end("SIGKILL")).toBeNull();
     parts.server = await startPart("server", ["server", "--port", same]);
     await startAgent("server-dies-early");
-    await expectOnce(id, await world.settled(id, 90_000));
+    await expectOnce(id, await world.settled(id));
   });
 
-  test("the local AWS, at rest", { timeout: 120_000 }, async () => {
+  test("the local AWS, at rest", async () => {
     await world.queue("aws-dies");
     const same = await port("local-aws");
     expect(await parts.aws?.end("SIGKILL")).toBeNull();
@@ -173,10 +173,10 @@ describe("a service is killed and started again", () => {
     await startAgent("aws-dies");
     await world.untilItem(id, "an attempt without AWS", (item) => item.phase === "waiting");
     parts.aws = await startPart("local-aws", ["local-aws", "--port", same]);
-    await expectOnce(id, await world.settled(id, 90_000));
+    await expectOnce(id, await world.settled(id));
   });
 
-  test("the local AWS, while a job trains", { timeout: 120_000 }, async () => {
+  test("the local AWS, while a job trains", async () => {
     await world.queue("aws-dies-late");
     const id = await world.pushImage("aws-dies-late", image);
     await startAgent("aws-dies-late");
@@ -184,6 +184,6 @@ describe("a service is killed and started again", () => {
     const same = await port("local-aws");
     expect(await parts.aws?.end("SIGKILL")).toBeNull();
     parts.aws = await startPart("local-aws", ["local-aws", "--port", same]);
-    await expectOnce(id, await world.settled(id, 90_000));
+    await expectOnce(id, await world.settled(id));
   });
 });

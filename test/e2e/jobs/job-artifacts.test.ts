@@ -77,7 +77,7 @@ async function run(job: string, overrides: object = {}): Promise<{ item: Item; l
   const input = { entityName: world.entity, projectName: "model-registry", queueName: "default", runSpec };
   const { pushToRunQueueByName } = await world.client.request(PushDocument, { input });
   if (!pushToRunQueueByName) throw new Error("there is no queue");
-  const item = await world.settled(pushToRunQueueByName.runQueueItemId, 120_000);
+  const item = await world.settled(pushToRunQueueByName.runQueueItemId);
   return { item, lines: await world.lines(item.id) };
 }
 

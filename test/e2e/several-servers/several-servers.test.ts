@@ -86,7 +86,7 @@ print(json.dumps([run.state, run.config["lr"], rows == list(range(500)), size, w
   });
 });
 
-test("runs go on through the other server when one is killed, and keep everything", { timeout: 120_000 }, async () => {
+test("runs go on through the other server when one is killed, and keep everything", async () => {
   servers.balancer.leadTo("a");
   const clients = await Promise.all(WANDB_RELEASES.map((release) => servers.client(release, servers.balancer.url)));
   const ended = clients.map((client, i) =>
@@ -140,7 +140,7 @@ print(json.dumps([seen(i) for i in range(${clients.length})]))
 
 describe("jobs", () => {
   // Without a wake from the other process the answer would come empty after 60 s, which is longer than the test may take.
-  test("a push at one server wakes an agent that waits at the other", { timeout: 40_000 }, async () => {
+  test("a push at one server wakes an agent that waits at the other", async () => {
     await a.queue("woken");
     const { entity } = await graphql<{ entity: { runQueues: { id: string; name: string }[] } }>(
       servers.url("b"),
@@ -169,7 +169,7 @@ describe("jobs", () => {
     heard.abort();
   });
 
-  test("an item pushed at one server is run by the other's agent", { timeout: 90_000 }, async () => {
+  test("an item pushed at one server is run by the other's agent", async () => {
     await a.queue("across");
     const agent = await servers.agent("across", servers.url("b"));
     const id = await a.pushImage("across", image, withEntryPoint("short.py"));
@@ -179,7 +179,7 @@ describe("jobs", () => {
     expect(await agent.end("SIGTERM"), agent.output()).toBe(0);
   });
 
-  test("a stop at one server reaches the other's agent", { timeout: 90_000 }, async () => {
+  test("a stop at one server reaches the other's agent", async () => {
     await b.queue("stopped");
     const agent = await servers.agent("stopped", servers.url("a"));
     const id = await b.pushImage("stopped", image, withEntryPoint("long.py"));
@@ -189,9 +189,7 @@ describe("jobs", () => {
     expect(await agent.end("SIGTERM"), agent.output()).toBe(0);
   });
 
-  test("pushes that were acknowledged are there after a kill, and an agent takes its way by the other server", {
-    timeout: 120_000,
-  }, async () => {
+  test("pushes that were acknowledged are there after a kill, and an agent takes its way by the other server", async () => {
     await a.queue("kept");
     servers.balancer.leadTo("a");
     const agent = await servers.agent("kept", servers.balancer.url);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { WANDB_RELEASES, type WandbRelease } from "../../support/python-peers.ts";
+import type { WandbRelease } from "../../support/python-peers.ts";
 import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
 
 /** Run queues and their items through the unmodified client's public API. */
@@ -33,7 +33,7 @@ def queue(name):
     "variables": {v["name"]: json.loads(v["schema"]) for v in q.template_variables}, "items": [i.id for i in q.items]}
 `;
 
-describe.each(WORLDS)("run queues on $database", ({ database }) => {
+describe.each(WORLDS)("run queues on $database", ({ database, releases }) => {
   let world: WandbWorld;
   beforeAll(async () => {
     world = await startWandbWorld({ database });
@@ -47,7 +47,7 @@ describe.each(WORLDS)("run queues on $database", ({ database }) => {
     return { value: JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as T, stderr };
   }
 
-  describe.each(WANDB_RELEASES)("wandb %s", (release) => {
+  describe.each(releases)("wandb %s", (release) => {
     const name = `gpu-${release.replaceAll(".", "-")}`;
 
     test("a queue is made once, read, changed by upsert with links, and deleted", async () => {

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { WANDB_RELEASES, type WandbRelease } from "../../support/python-peers.ts";
-import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
+import type { WandbRelease } from "../../support/python-peers.ts";
+import { CROSSED_WORLDS, startWandbWorld, type WandbWorld } from "../../support/wandb-world.ts";
 
 /** `wandb.Api()` of the unmodified client: users, teams, projects, lists of runs. */
 
-describe.each(WORLDS)("the public API on $database", ({ database }) => {
+describe.each(CROSSED_WORLDS)("the public API on $database", ({ database, releases }) => {
   let world: WandbWorld;
   beforeAll(async () => {
     world = await startWandbWorld({ database });
@@ -19,7 +19,7 @@ describe.each(WORLDS)("the public API on $database", ({ database }) => {
     return JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as T;
   }
 
-  describe.each(WANDB_RELEASES)("wandb %s", (release) => {
+  describe.each(releases)("wandb %s", (release) => {
     const tag = release.replaceAll(".", "-");
     const project = `lists-${tag}`;
 

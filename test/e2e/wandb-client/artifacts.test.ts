@@ -1,17 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { WANDB_RELEASES } from "../../support/python-peers.ts";
 import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
 
 /** Artifacts of the unmodified client: logged, used, downloaded, named, changed, deleted. */
 
-describe.each(WORLDS)("artifacts on $database", ({ database }) => {
+describe.each(WORLDS)("artifacts on $database", ({ database, releases }) => {
   let world: WandbWorld;
   beforeAll(async () => {
     world = await startWandbWorld({ database });
   });
   afterAll(() => world?.close());
 
-  test.each(WANDB_RELEASES)("wandb %s logs, uses, downloads, renames and deletes versions", async (release) => {
+  test.each(releases)("wandb %s logs, uses, downloads, renames and deletes versions", async (release) => {
     const client = await world.client(release);
     const project = `artifacts-${release.replaceAll(".", "-")}`;
     const { code, stdout, stderr } = await client.python(`

@@ -1,17 +1,17 @@
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startTestLocalAws, type TestLocalAws } from "../../support/local-aws.ts";
-import { WANDB_RELEASES, type WandbRelease } from "../../support/python-peers.ts";
+import type { WandbRelease } from "../../support/python-peers.ts";
 import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
 
 /** Files of runs: sent by wandb.save and by the client itself, listed, fetched and deleted by its Api. */
 
-const PLACES = WORLDS.flatMap(({ database }) => [
-  { database, place: "a directory" },
-  { database, place: "S3" },
+const PLACES = WORLDS.flatMap(({ database, releases }) => [
+  { database, releases, place: "a directory" },
+  { database, releases, place: "S3" },
 ]);
 
-describe.each(PLACES)("on $database with files in $place", ({ database, place }) => {
+describe.each(PLACES)("on $database with files in $place", ({ database, releases, place }) => {
   let world: WandbWorld;
   let aws: TestLocalAws | undefined;
   beforeAll(async () => {
@@ -33,7 +33,7 @@ describe.each(PLACES)("on $database with files in $place", ({ database, place })
       expect(createRunFiles.files[0]?.uploadUrl).toContain(`${aws?.url}/slipway-files/some/prefix/`);
     });
 
-  describe.each(WANDB_RELEASES)("wandb %s", (release) => {
+  describe.each(releases)("wandb %s", (release) => {
     test("files arrive whole by every policy and can be listed, fetched and deleted", () => filesFlow(world, release));
   });
 });

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type GitServer, startGitServer } from "../../support/git-server.ts";
-import { WANDB_RELEASES, type WandbRelease } from "../../support/python-peers.ts";
+import type { WandbRelease } from "../../support/python-peers.ts";
 import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
 
 /** `wandb job create|list|describe`: what a job's artifact holds, and when it is another version. */
@@ -42,7 +42,7 @@ interface Job {
 const projectOf = (release: WandbRelease) => `made-${release.replaceAll(".", "-")}`;
 const NONE = { wb_type: "typedDict", params: { type_map: {} } };
 
-describe.each(WORLDS)("jobs made without a run, on $database", ({ database }) => {
+describe.each(WORLDS)("jobs made without a run, on $database", ({ database, releases }) => {
   let world: WandbWorld;
   let git: GitServer;
   beforeAll(async () => {
@@ -68,7 +68,7 @@ describe.each(WORLDS)("jobs made without a run, on $database", ({ database }) =>
     return JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as { said: readonly string[]; jobs: readonly Job[] };
   }
 
-  describe.each(WANDB_RELEASES)("wandb %s", (release) => {
+  describe.each(releases)("wandb %s", (release) => {
     const project = projectOf(release);
     const created = (name: string) => expect.stringContaining(`Created job: admin/${project}/${name}`);
     const updated = (name: string) => expect.stringContaining(`Updated job: admin/${project}/${name}`);

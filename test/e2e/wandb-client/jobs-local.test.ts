@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type GitServer, startGitServer } from "../../support/git-server.ts";
-import { pythonPeers, WANDB_RELEASES, type WandbRelease } from "../../support/python-peers.ts";
+import { pythonPeers, type WandbRelease } from "../../support/python-peers.ts";
 import { until } from "../../support/slipway.ts";
 import type { WandbClient } from "../../support/wandb-client.ts";
 import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
@@ -66,7 +66,7 @@ interface Item {
   readonly state: string;
 }
 
-describe.each(WORLDS)("jobs on a machine of one's own, on $database", ({ database }) => {
+describe.each(WORLDS)("jobs on a machine of one's own, on $database", ({ database, releases }) => {
   let world: WandbWorld;
   let git: GitServer;
   beforeAll(async () => {
@@ -94,7 +94,7 @@ describe.each(WORLDS)("jobs on a machine of one's own, on $database", ({ databas
 
   const tagOf = (release: WandbRelease) => release.replaceAll(".", "-");
 
-  test.concurrent.each(WANDB_RELEASES)(
+  test.concurrent.each(releases)(
     "wandb %s: a run makes a job of itself, which runs again",
     async (release) => {
       const tag = tagOf(release);
@@ -197,7 +197,7 @@ print(json.dumps({"code": ended(code), "git": ended(repo), "refused": refused, "
     180_000,
   );
 
-  test.concurrent.each(WANDB_RELEASES)(
+  test.concurrent.each(releases)(
     "wandb %s: from a directory, from a repository and by call",
     async (release) => {
       const tag = tagOf(release);

@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { CreateRepositoryCommand, ECRClient } from "@aws-sdk/client-ecr";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type GitServer, startGitServer } from "../../support/git-server.ts";
-import { pythonPeers, WANDB_RELEASES } from "../../support/python-peers.ts";
+import { pythonPeers } from "../../support/python-peers.ts";
 import type { Started } from "../../support/slipway.ts";
 import { pushTrainingImage } from "../../support/training-image.ts";
 import { localAwsOf, makeTrainingQueue } from "../../support/training-queue.ts";
-import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
+import { CROSSED_WORLDS, startWandbWorld, type WandbWorld } from "../../support/wandb-world.ts";
 import { awsVariables } from "../../support/world.ts";
 
 /** Jobs that the client makes and launches, trained on SageMaker of the local AWS by `slipway launch-agent`. */
@@ -20,7 +20,7 @@ with wandb.init(config={"lr": 0.5, "source": "none"}) as run:
 `;
 const codeOf = (source: string) => TRAIN.replace("SOURCE", JSON.stringify(source));
 
-describe.each(WORLDS)("jobs that train, on $database", ({ database }) => {
+describe.each(CROSSED_WORLDS)("jobs that train, on $database", ({ database, releases }) => {
   let world: WandbWorld;
   let git: GitServer;
   let image: string;
@@ -55,7 +55,7 @@ describe.each(WORLDS)("jobs that train, on $database", ({ database }) => {
     await git?.close();
   });
 
-  test.each(WANDB_RELEASES)(
+  test.each(releases)(
     "wandb %s: of an image, of code and of git, by launch and by call",
     async (release) => {
       const { python } = await pythonPeers(release);

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { pythonPeers, WANDB_RELEASES } from "../../support/python-peers.ts";
+import { pythonPeers } from "../../support/python-peers.ts";
 import type { Started } from "../../support/slipway.ts";
 import { pushTrainingImage } from "../../support/training-image.ts";
 import { localAwsOf, makeTrainingQueue } from "../../support/training-queue.ts";
-import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
+import { CROSSED_WORLDS, startWandbWorld, type WandbWorld } from "../../support/wandb-world.ts";
 import { awsVariables } from "../../support/world.ts";
 
 /** What an item changes of a job reaches its training code through the client's own `launch.manage_config_file` and `wandb.init`. */
@@ -31,7 +31,7 @@ const FILES = {
   "settings/data.yaml": { rows: [1, 2, 3] },
 };
 
-describe.each(WORLDS)("jobs on $database", ({ database }) => {
+describe.each(CROSSED_WORLDS)("jobs on $database", ({ database, releases }) => {
   let world: WandbWorld;
   let image: string;
   let agent: Started;
@@ -59,28 +59,25 @@ describe.each(WORLDS)("jobs on $database", ({ database }) => {
     await world?.close();
   });
 
-  test.concurrent.each(WANDB_RELEASES)(
-    "wandb %s: values for managed files and config arrive whole",
-    async (release) => {
-      const { python } = await pythonPeers(release);
-      const client = await world.client(release);
-      const overrides = { run_config: { lr: 0.25 }, files: FILES };
-      const { code, stdout, stderr } = await client.python(`
+  test.concurrent.each(releases)("wandb %s: values for managed files and config arrive whole", async (release) => {
+    const { python } = await pythonPeers(release);
+    const client = await world.client(release);
+    const overrides = { run_config: { lr: 0.25 }, files: FILES };
+    const { code, stdout, stderr } = await client.python(`
 import json
 from wandb.sdk.launch import launch_add
 queued = launch_add(docker_image="${image}", project="jobs", entity="admin", queue_name="jobs",
   entry_point=["${python}", "train.py"], config=json.loads(r'''${JSON.stringify({ overrides })}'''))
 run = queued.wait_until_finished()
 print(json.dumps({"state": run.state, "config": run.config, "model": run.summary["model"], "data": run.summary["data"]}))`);
-      expect(code, `${stdout}\n${stderr}\n${agent.output()}`).toBe(0);
-      const seen = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
-      expect(seen).toMatchObject({ state: "finished", config: { lr: 0.25, kept: 2 } });
-      expect(JSON.parse(seen.model)).toEqual({ layers: { width: 64, depth: 3 }, note: LONG });
-      expect(seen.data).toBe("rows:\n- 1\n- 2\n- 3\nshuffle: true\n");
-    },
-  );
+    expect(code, `${stdout}\n${stderr}\n${agent.output()}`).toBe(0);
+    const seen = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
+    expect(seen).toMatchObject({ state: "finished", config: { lr: 0.25, kept: 2 } });
+    expect(JSON.parse(seen.model)).toEqual({ layers: { width: 64, depth: 3 }, note: LONG });
+    expect(seen.data).toBe("rows:\n- 1\n- 2\n- 3\nshuffle: true\n");
+  });
 
-  test.concurrent.each(WANDB_RELEASES)("wandb %s: a run knows the commit that its job names", async (release) => {
+  test.concurrent.each(releases)("wandb %s: a run knows the commit that its job names", async (release) => {
     const commit = "0123456789".repeat(4);
     const env = { WANDB_GIT_REMOTE_URL: "https://host.example/team/code.git", WANDB_GIT_COMMIT: commit };
     const client = await world.client(release, { env });

@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { DescribeTrainingJobCommand, ListTrainingJobsCommand, SageMakerClient } from "@aws-sdk/client-sagemaker";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { pythonPeers, WANDB_RELEASES, type WandbRelease } from "../../support/python-peers.ts";
+import { pythonPeers, type WandbRelease } from "../../support/python-peers.ts";
 import { until } from "../../support/slipway.ts";
 import { pushTrainingImage } from "../../support/training-image.ts";
 import { localAwsOf, makeTrainingQueue } from "../../support/training-queue.ts";
@@ -44,7 +44,7 @@ const KEYS: Record<WandbRelease, Readonly<Record<string, string>>> = {
   },
 };
 
-describe.each(WORLDS)("keys on $database", ({ database }) => {
+describe.each(WORLDS)("keys on $database", ({ database, releases }) => {
   let world: WandbWorld;
   beforeAll(async () => {
     world = await startWandbWorld({ database, localAws: true });
@@ -57,7 +57,7 @@ describe.each(WORLDS)("keys on $database", ({ database }) => {
     return done.stdout;
   }
 
-  test.each(WANDB_RELEASES)("a team moves here with the keys that its people have, wandb %s", async (release) => {
+  test.each(releases)("a team moves here with the keys that its people have, wandb %s", async (release) => {
     for (const [kind, key] of Object.entries(KEYS[release])) {
       const name = `${kind}-${release.replaceAll(".", "-")}`;
       if (kind === "plain") {

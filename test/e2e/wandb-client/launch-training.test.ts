@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { pythonPeers, WANDB_RELEASES, type WandbRelease } from "../../support/python-peers.ts";
+import { pythonPeers, type WandbRelease } from "../../support/python-peers.ts";
 import { until } from "../../support/slipway.ts";
 import { pushTrainingImage } from "../../support/training-image.ts";
 import { localAwsOf, makeTrainingQueue } from "../../support/training-queue.ts";
-import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
+import { CROSSED_WORLDS, startWandbWorld, type WandbWorld } from "../../support/wandb-world.ts";
 import { awsVariables } from "../../support/world.ts";
 
 /**
@@ -24,7 +24,6 @@ run.finish()
 `;
 
 const AGENTS = ["wandb launch-agent", "slipway launch-agent"] as const;
-const PAIRS = AGENTS.flatMap((agent) => WANDB_RELEASES.map((release) => ({ agent, release })));
 
 interface Item {
   readonly state: string;
@@ -34,7 +33,8 @@ interface Item {
   readonly training: { readonly status: string } | null;
 }
 
-describe.each(WORLDS)("training on $database", ({ database }) => {
+describe.each(CROSSED_WORLDS)("training on $database", ({ database, releases }) => {
+  const pairs = AGENTS.flatMap((agent) => releases.map((release) => ({ agent, release })));
   let world: WandbWorld;
   let image: string;
   let awsEnv: Record<string, string>;
@@ -60,7 +60,7 @@ describe.each(WORLDS)("training on $database", ({ database }) => {
     return { output: running.output, stop: () => running.stop() };
   }
 
-  test.concurrent.each(PAIRS)(
+  test.concurrent.each(pairs)(
     "wandb $release and slipway launch, $agent runs, wandb.init reports",
     async ({ agent, release }) => {
       const queue = `${agent.split(" ")[0]}-${release.replaceAll(".", "-")}`;

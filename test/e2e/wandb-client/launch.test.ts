@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { WANDB_RELEASES, type WandbRelease } from "../../support/python-peers.ts";
+import type { WandbRelease } from "../../support/python-peers.ts";
 import { until } from "../../support/slipway.ts";
 import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
 
@@ -41,7 +41,7 @@ interface Item {
 const ITEM = `id runId state associatedRunId name priority author projectName runSpec warnings
   error { message stage filePaths } failureFiles { name url } timeline { kind }`;
 
-describe.each(WORLDS)("launching on $database", ({ database }) => {
+describe.each(WORLDS)("launching on $database", ({ database, releases }) => {
   let world: WandbWorld;
   beforeAll(async () => {
     world = await startWandbWorld({ database, env: { SLIPWAY_ACKNOWLEDGE_SECONDS: "2" } });
@@ -81,7 +81,7 @@ describe.each(WORLDS)("launching on $database", ({ database }) => {
     return { code, said: stdout + stderr };
   }
 
-  describe.each(WANDB_RELEASES)("wandb %s", (release) => {
+  describe.each(releases)("wandb %s", (release) => {
     const tag = release.replaceAll(".", "-");
 
     test("every option of wandb launch reaches the item", async () => {
@@ -189,7 +189,7 @@ print(json.dumps({"item": item, "author": popped["runSpec"]["author"], "nothing"
   });
 
   // Side by side: an agent looks for work every ten seconds.
-  test.concurrent.each(WANDB_RELEASES)(
+  test.concurrent.each(releases)(
     "an agent of wandb %s takes what another has dropped, tells a failure with its file, and leaves when it is told to",
     async (release) => {
       const queue = `agent-${release}`;

@@ -1,17 +1,16 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { WANDB_RELEASES } from "../../support/python-peers.ts";
-import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
+import { CROSSED_WORLDS, startWandbWorld, type WandbWorld } from "../../support/wandb-world.ts";
 
-describe.each(WORLDS)("on $database", ({ database }) => {
+describe.each(CROSSED_WORLDS)("on $database", ({ database, releases }) => {
   let world: WandbWorld;
   beforeAll(async () => {
     world = await startWandbWorld({ database });
   });
   afterAll(() => world?.close());
 
-  test.each(WANDB_RELEASES)(
+  test.each(releases)(
     "wandb %s logs in with a key that the server knows, and is told of one it does not",
     async (release) => {
       const home = join(world.dataDir, `login-${release}`);

@@ -151,7 +151,7 @@ describe.each(WORLDS)("the plain protocol on $database", ({ database }) => {
     await expect(world.graphql(words)).rejects.toThrow(/Cannot query field/);
   });
 
-  test.concurrent("jobs with and without wandb in them finish, each once", { timeout: 120_000 }, async () => {
+  test.concurrent("jobs with and without wandb in them finish, each once", async () => {
     const { python } = await pythonPeers("0.31.0");
     const ids = [await push("good", ["python3", "plain.py"]), await push("good", [python, "tracked.py"])];
     const agent = startAgent("good");
@@ -163,7 +163,7 @@ describe.each(WORLDS)("the plain protocol on $database", ({ database }) => {
     expect(await agent.end("SIGTERM"), agent.output()).toBe(0);
   });
 
-  test.concurrent("a failure is told with its reason and the last lines", { timeout: 120_000 }, async () => {
+  test.concurrent("a failure is told with its reason and the last lines", async () => {
     const id = await push("bad", ["python3", "fail.py"]);
     const agent = startAgent("bad");
     const item = await settled("bad", id, agent);
@@ -172,7 +172,7 @@ describe.each(WORLDS)("the plain protocol on $database", ({ database }) => {
     expect(item.error?.message).toMatch(/exited with code 3/);
   });
 
-  test.concurrent("a run that is stopped stops the training job", { timeout: 120_000 }, async () => {
+  test.concurrent("a run that is stopped stops the training job", async () => {
     const id = await push("stop", ["python3", "long.py"]);
     const agent = startAgent("stop");
     const run = await until(
@@ -190,20 +190,16 @@ describe.each(WORLDS)("the plain protocol on $database", ({ database }) => {
   });
 
   // What an agent keeps is on its own disk, whatever database the server has: one of them is enough.
-  test.concurrent.for(database === "sqlite" ? POINTS : [])(
-    "an agent killed at %s loses nothing",
-    { timeout: 180_000 },
-    async (point) => {
-      const id = await push(point, ["python3", "plain.py"]);
-      const doomed = startAgent(point, point);
-      expect(await doomed.end("SIGCONT"), doomed.output()).toBeNull();
-      const next = startAgent(point);
-      // Before it has started a signal ends it as it ends any program.
-      await until("the next agent", async () => next.output().includes(" serves ") || undefined, next);
-      const item = await settled(point, id, next);
-      expect(item, next.output()).toMatchObject({ state: "FINISHED" });
-      expect(await jobsOf(item.associatedRunId)).toEqual(["Completed"]);
-      expect(await next.end("SIGTERM"), next.output()).toBe(0);
-    },
-  );
+  test.concurrent.for(database === "sqlite" ? POINTS : [])("an agent killed at %s loses nothing", async (point) => {
+    const id = await push(point, ["python3", "plain.py"]);
+    const doomed = startAgent(point, point);
+    expect(await doomed.end("SIGCONT"), doomed.output()).toBeNull();
+    const next = startAgent(point);
+    // Before it has started a signal ends it as it ends any program.
+    await until("the next agent", async () => next.output().includes(" serves ") || undefined, next);
+    const item = await settled(point, id, next);
+    expect(item, next.output()).toMatchObject({ state: "FINISHED" });
+    expect(await jobsOf(item.associatedRunId)).toEqual(["Completed"]);
+    expect(await next.end("SIGTERM"), next.output()).toBe(0);
+  });
 });

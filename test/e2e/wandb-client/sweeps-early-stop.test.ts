@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { WANDB_RELEASES } from "../../support/python-peers.ts";
-import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
+import { CROSSED_WORLDS, startWandbWorld, type WandbWorld } from "../../support/wandb-world.ts";
 
 /** `early_terminate` with the unmodified client: the worse run's code ends long before its own end. */
 
@@ -23,14 +22,14 @@ one = wandb.Api().sweep(f"{entity}/{project}/{sweep}")
 print(json.dumps({"steps": [steps[1], steps[2]], "state": one.state, "runs": [r.state for r in one.runs]}))
 `;
 
-describe.each(WORLDS)("early stop on $database", ({ database }) => {
+describe.each(CROSSED_WORLDS)("early stop on $database", ({ database, releases }) => {
   let world: WandbWorld;
   beforeAll(async () => {
     world = await startWandbWorld({ database });
   });
   afterAll(() => world?.close());
 
-  test.each(WANDB_RELEASES)("wandb %s: the worse run of a sweep is stopped at its first rung", async (release) => {
+  test.each(releases)("wandb %s: the worse run of a sweep is stopped at its first rung", async (release) => {
     const client = await world.client(release);
     const { code, stdout, stderr } = await client.python(CODE(`early-${release.replaceAll(".", "-")}`));
     expect(code, `${stdout}\n${stderr}`).toBe(0);

@@ -1,17 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { WANDB_RELEASES } from "../../support/python-peers.ts";
 import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
 
 /** `wandb.sweep` and `wandb.agent` of the unmodified client, and its Api's lists of sweeps. */
 
-describe.each(WORLDS)("sweeps on $database", ({ database }) => {
+describe.each(WORLDS)("sweeps on $database", ({ database, releases }) => {
   let world: WandbWorld;
   beforeAll(async () => {
     world = await startWandbWorld({ database });
   });
   afterAll(() => world?.close());
 
-  test.each(WANDB_RELEASES)(
+  test.each(releases)(
     "wandb %s: a grid runs whole, bayes to its cap, and a wrong config is refused",
     async (release) => {
       const project = `sweeps-${release.replaceAll(".", "-")}`;
