@@ -4,6 +4,7 @@
  *   npx tsx scripts/generate-errors-reference.ts [--check]
  */
 import { AGENT_ERRORS } from "../src/core/errors/agent.ts";
+import { AWS_ERRORS } from "../src/core/errors/aws.ts";
 import { CLI_ERRORS } from "../src/core/errors/cli.ts";
 import { CLIENT_ERRORS } from "../src/core/errors/client.ts";
 import { CONFIG_ERRORS } from "../src/core/errors/config.ts";
@@ -31,6 +32,7 @@ const AREAS: readonly (readonly [string, string, Readonly<Record<string, ErrorEn
   ["The API's edge", "What is refused before the control plane looks at the request.", HTTP_ERRORS],
   ["The agent", "Why an agent could not carry out a job.", AGENT_ERRORS],
   ["Images", "Why an image could not be made, found or pushed.", IMAGE_ERRORS],
+  ["Roles and policies on AWS", "What `slipway aws` cannot do.", AWS_ERRORS],
   ["The local AWS", "What keeps it from starting or running. Its API errors are AWS's own.", LOCAL_AWS_ERRORS],
 ];
 

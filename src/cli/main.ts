@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { adminCommand } from "./commands/admin.ts";
 import { agentCommand } from "./commands/agent.ts";
+import { awsCommand } from "./commands/aws.ts";
 import { envCommand } from "./commands/env.ts";
 import { itemCommand } from "./commands/item.ts";
 import { jobCommand } from "./commands/job.ts";
@@ -35,6 +36,7 @@ export function program(): Command {
     itemCommand(),
     logsCommand(),
     agentCommand(),
+    awsCommand(),
     adminCommand(),
   ];
   for (const command of commands) slipway.addCommand(withExitOverride(command));

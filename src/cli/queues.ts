@@ -147,7 +147,8 @@ async function withPlaces<T>(file: QueueFile, work: Promise<T>): Promise<T> {
   }
 }
 
-async function findQueue(session: Session, name: string) {
+/** A queue of the session's entity, with its config. @throws QUEUE_NOT_FOUND */
+export async function findQueue(session: Session, name: string) {
   const entityName = await session.entity();
   const { entity } = await session.client.request(QueueDocument, { entityName });
   const queues = entity?.runQueues ?? [];
@@ -163,12 +164,13 @@ async function findQueue(session: Session, name: string) {
   });
 }
 
-async function readInput(file: string): Promise<string> {
+/** The text of a file, or of standard input for `-`. @throws FILE_NOT_FOUND, which names the option */
+export async function readInput(file: string, where = "--file"): Promise<string> {
   if (file === "-") return readAll(process.stdin);
   try {
     return await readFile(file, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    throw new SlipwayError("FILE_NOT_FOUND", { values: { file }, where: "--file" });
+    throw new SlipwayError("FILE_NOT_FOUND", { values: { file }, where });
   }
 }

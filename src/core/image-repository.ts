@@ -28,6 +28,11 @@ const DNS_SUFFIXES: Readonly<Record<string, string>> = {
   "aws-eusc": "amazonaws.eu",
 };
 
+/** The DNS suffix of a partition's services, `amazonaws.com` where the partition is not known. */
+export function dnsSuffixOf(partition: string): string {
+  return DNS_SUFFIXES[partition] ?? "amazonaws.com";
+}
+
 /** The partition that a region's name belongs to, by its prefix. */
 export function partitionOfRegion(region: string): string {
   if (region.startsWith("cn-")) return "aws-cn";

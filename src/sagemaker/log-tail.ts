@@ -5,11 +5,9 @@ import {
   type GetLogEventsCommandOutput,
 } from "@aws-sdk/client-cloudwatch-logs";
 import type { Clock } from "../core/clock.ts";
+import { TRAINING_LOG_GROUP } from "../core/training-log-group.ts";
 import { classifyAwsError } from "./aws-problem.ts";
 import { advanceLogCursor, type LogCursor, readLogCursor, START, skipSeen, writeLogCursor } from "./log-cursor.ts";
-
-/** The log group of every training job. */
-export const TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs";
 
 export interface LogLine {
   /** Milliseconds since 1970. */

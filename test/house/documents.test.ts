@@ -17,6 +17,7 @@ describe("the documents", () => {
   it.each([
     "README.md",
     "CONTRIBUTING.md",
+    "docs/guide/aws-access.md",
     "docs/guide/first-queue.md",
     "docs/guide/images.md",
     "docs/guide/jobs.md",

@@ -1,4 +1,5 @@
 import { AGENT_ERRORS } from "./agent.ts";
+import { AWS_ERRORS } from "./aws.ts";
 import { CLI_ERRORS } from "./cli.ts";
 import { CLIENT_ERRORS } from "./client.ts";
 import { CONFIG_ERRORS } from "./config.ts";
@@ -30,6 +31,7 @@ export const ERRORS = {
   ...HTTP_ERRORS,
   ...AGENT_ERRORS,
   ...IMAGE_ERRORS,
+  ...AWS_ERRORS,
   ...CLI_ERRORS,
   ...CLIENT_ERRORS,
   ...LOCAL_AWS_ERRORS,

@@ -1,0 +1,60 @@
+import { Argument, Command } from "commander";
+import { accessOptions } from "../access-options.ts";
+import type { PolicyOptions, TrustOptions } from "../aws-policy.ts";
+import { collect } from "../collect.ts";
+
+export const TRUST_KINDS = ["ec2", "irsa", "pod-identity", "account", "sagemaker"] as const;
+
+export function awsCommand(): Command {
+  return new Command("aws")
+    .description("The AWS side of a queue: the roles and policies that agent and jobs need.")
+    .addCommand(policyCommand());
+}
+
+function policyCommand(): Command {
+  const policy = new Command("policy").description(
+    "Print least-privilege IAM policies (JSON), each statement named for what it is there for.",
+  );
+  accessOptions(policy.command("agent"))
+    .description("The policy of the agent's role: what it asks of AWS for the jobs of some queues, and nothing else.")
+    .option("--no-logs", "leave out the reading of the jobs' logs")
+    .option("--no-stop", "leave out the stopping of jobs")
+    .option("--explain", "print what each statement is for and what happens without it")
+    .action(async (options: PolicyOptions) => {
+      const { printPolicy } = await import("../aws-policy.ts");
+      await printPolicy("agent", options);
+    });
+  accessOptions(policy.command("execution-role"))
+    .description("The policy of the role that jobs run as (RoleArn): the S3 paths, images, keys and VPC of the queues.")
+    .option("--explain", "print what each statement is for and what happens without it")
+    .action(async (options: PolicyOptions) => {
+      const { printPolicy } = await import("../aws-policy.ts");
+      await printPolicy("execution-role", options);
+    });
+  trustOptions(policy.command("trust"))
+    .addArgument(new Argument("<who>", "who is to assume the role").choices(TRUST_KINDS))
+    .description(
+      "A role's trust policy: for the agent on EC2, on EKS (irsa, pod-identity) or anywhere (account); for the execution role sagemaker.",
+    )
+    .option("--region <name>", "region, for the partition (default: AWS_REGION)")
+    .option("--account <id>", "the account")
+    .option("--partition <name>", "aws, aws-cn, aws-us-gov, ... (default: that of the region)")
+    .option("--only-account", "sagemaker: only for jobs of --account (aws:SourceAccount)")
+    .option("--explain", "print what each statement is for and what happens without it")
+    .action(async (who: string, options: TrustOptions) => {
+      const { printTrust } = await import("../aws-policy.ts");
+      printTrust(who, options);
+    });
+  return policy;
+}
+
+/** Details of who is trusted. */
+export function trustOptions(command: Command): Command {
+  return command
+    .option("--principal <arn>", "account: a user or role that may assume it; may be given several times", collect)
+    .option("--external-id <id>", "account: what the caller must name")
+    .option("--oidc-provider <url>", "irsa: the cluster's OpenID Connect provider")
+    .option("--namespace <name>", "irsa: namespace of the service account")
+    .option("--service-account <name>", "irsa: the service account of the agent's pods")
+    .option("--cluster-arn <arn>", "pod-identity: only for pods of this cluster");
+}
