@@ -1,14 +1,9 @@
 import { hostname } from "node:os";
 import type { Client } from "../client/client.ts";
-import {
-  AgentQueuesDocument,
-  RegisterAgentDocument,
-  ServerFeaturesDocument,
-  ViewerDocument,
-} from "../client/generated/operations.ts";
+import { AgentQueuesDocument, RegisterAgentDocument, ViewerDocument } from "../client/generated/operations.ts";
 import { type Problem, SlipwayError } from "../core/errors/slipway-error.ts";
 import { didYouMean } from "../core/nearest.ts";
-import { LEASES_FEATURE, QUEUE_PROJECT } from "../core/protocol.ts";
+import { QUEUE_PROJECT } from "../core/protocol.ts";
 import type { AgentConfig } from "./config.ts";
 import { findPredecessor, keepIdentity } from "./identity.ts";
 
@@ -49,17 +44,6 @@ export async function register(client: Client, config: AgentConfig, version: str
     return { id, name: createLaunchAgent.launchAgent.name, entity, queueNames: config.queues, forget };
   } catch (error) {
     predecessor?.giveBack();
-    throw error;
-  }
-}
-
-/** Whether the server leases items (serverInfo.features); one that does not is spoken to in the wandb client's words alone. */
-export async function hasLeases(client: Client): Promise<boolean> {
-  try {
-    const { serverInfo } = await client.request(ServerFeaturesDocument, {});
-    return serverInfo?.features.some(({ name, isEnabled }) => name === LEASES_FEATURE && isEnabled) === true;
-  } catch (error) {
-    if (error instanceof SlipwayError && /Cannot query field|Unknown type/.test(error.message)) return false;
     throw error;
   }
 }

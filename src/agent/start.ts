@@ -3,6 +3,7 @@ import { backoffDelay } from "../client/backoff.ts";
 import { createClient } from "../client/client.ts";
 import { isUnavailable } from "../client/errors.ts";
 import { AgentStatusDocument } from "../client/generated/operations.ts";
+import { hasLeases } from "../client/server-features.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { createAwsClients } from "../sagemaker/aws-clients.ts";
 import type { AwsProblem } from "../sagemaker/aws-problem.ts";
@@ -19,7 +20,7 @@ import type { JobDeps } from "./job-deps.ts";
 import { createLeaseBook, createRenewals } from "./lease.ts";
 import { createPlainControlPlane } from "./plain/control-plane.ts";
 import { type PlainRegistration, registerPlain } from "./plain/register.ts";
-import { hasLeases, type Registration, register } from "./register.ts";
+import { type Registration, register } from "./register.ts";
 import { waitingReason } from "./settle.ts";
 import { listenForStops } from "./stop-events.ts";
 

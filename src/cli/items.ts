@@ -11,6 +11,7 @@ import { nearest } from "../core/nearest.ts";
 import { followItem, isSettled, showItem } from "./follow.ts";
 import { printTable } from "./output/table.ts";
 import { ago, duration } from "./output/time.ts";
+import { listPlainItems, printPlainItem } from "./plain/items.ts";
 import type { Session } from "./session.ts";
 
 interface ListOptions {
@@ -21,11 +22,14 @@ interface ListOptions {
 }
 
 export async function listItems(session: Session, options: ListOptions): Promise<void> {
+  const { queue, limit } = options;
+  const states = options.state === undefined ? undefined : parseStates(options.state);
+  if (await session.plain()) return listPlainItems(session, { queue, states, limit, json: options.json });
   const { runQueueItems } = await session.client.request(ItemsDocument, {
     entityName: await session.entity(),
-    first: options.limit,
-    ...(options.queue === undefined ? {} : { queueName: options.queue }),
-    ...(options.state === undefined ? {} : { states: parseStates(options.state) }),
+    first: limit,
+    ...(queue === undefined ? {} : { queueName: queue }),
+    ...(states === undefined ? {} : { states }),
   });
   const items = runQueueItems.edges.map((edge) => edge.node);
   if (options.json) return console.log(JSON.stringify(items));
@@ -48,6 +52,7 @@ export async function listItems(session: Session, options: ListOptions): Promise
 }
 
 export async function printItem(session: Session, id: string, json: boolean): Promise<void> {
+  if (await session.plain()) return printPlainItem(session, id, json);
   const item = await showItem(session.client, id);
   const { runQueueItem } = await session.client.request(ItemTimelineDocument, { id: item.id, first: 1_000 });
   const timeline = runQueueItem?.timeline ?? [];

@@ -8,17 +8,18 @@ import { looksLikeGitRemote } from "../core/git-remote.ts";
 import { jobAddress, jobPath } from "../core/jobs/job-names.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { nearest } from "../core/nearest.ts";
+import { QUEUE_PROJECT } from "../core/protocol.ts";
 import type { CodeSource, RepoSource, RunSpec } from "../core/run-spec.ts";
 import type { LaunchOptions } from "./commands/launch.ts";
 import { defaultScript } from "./default-script.ts";
 import { followItem } from "./follow.ts";
 import { jsonArgument } from "./json-argument.ts";
 import { nameAndValue } from "./name-and-value.ts";
+import { launchPlain } from "./plain/launch.ts";
 import { NO_PROJECT, projectOf } from "./project.ts";
 import type { Session } from "./session.ts";
 import { splitWords } from "./split-words.ts";
 
-const QUEUE_PROJECT = "model-registry";
 const PRIORITIES = ["critical", "high", "medium", "low"];
 
 /** Pushes one job and, with `--follow`, watches it to its end. */
@@ -35,16 +36,19 @@ export async function launch(session: Session, source: string | undefined, optio
     overrides,
     ...(options.resourceArgs === undefined ? {} : { resource_args: await resourceArgs(options.resourceArgs) }),
   };
+  const { queue } = options;
+  const chosen = {
+    ...(options.priority === undefined ? {} : { priority: priorityOf(options.priority) }),
+    ...(options.setVar === undefined ? {} : { templateVariableValues: JSON.stringify(templateValues(options.setVar)) }),
+  };
+  if (await session.plain()) return launchPlain(session, { entity, queue, runSpec, ...chosen }, options);
   const { pushToRunQueueByName: pushed } = await session.client.request(PushDocument, {
     input: {
       entityName: entity,
       projectName: QUEUE_PROJECT,
-      queueName: options.queue,
+      queueName: queue,
       runSpec: JSON.stringify(runSpec),
-      ...(options.priority === undefined ? {} : { priority: priorityOf(options.priority) }),
-      ...(options.setVar === undefined
-        ? {}
-        : { templateVariableValues: JSON.stringify(templateValues(options.setVar)) }),
+      ...chosen,
     },
   });
   const item = pushed?.runQueueItem;
@@ -87,7 +91,11 @@ async function whatToRun(
   }
   if (source === undefined)
     throw usage("say what to run: a directory, a script, a git repository, -d IMAGE or -j JOB", "source");
-  if (looksLikeGitRemote(source)) return { repo: await pinned(source, options, entryPoint) };
+  const isGit = looksLikeGitRemote(source);
+  if (isGit && entryPoint === undefined)
+    throw usage('a git repository needs an entry point, for instance -E "python3 train.py"', "--entry-point");
+  if (await session.plain()) return jobOf(session, source, options, isGit);
+  if (isGit) return { repo: await pinned(source, options, entryPoint ?? []) };
   const { directory, script } = await findSource(source);
   const entry = entryPoint ?? ["python3", script ?? (await defaultScript(directory))];
   const { packDirectory } = await import("../image/pack.ts");
@@ -107,14 +115,30 @@ async function whatToRun(
   return { code };
 }
 
+/** Another server of the wandb client's protocol takes code as a job alone, so a job is made of it first, as `wandb launch` does. */
+async function jobOf(session: Session, source: string, options: LaunchOptions, isGit: boolean) {
+  const { makeCodeJob, makeRepoJob } = await import("./job-making.ts");
+  const project = options.project ?? NO_PROJECT;
+  const about = {
+    project,
+    ...(options.entryPoint === undefined ? {} : { entryPoint: options.entryPoint }),
+    ...(options.base === undefined ? {} : { baseImage: options.base }),
+    ...(options.ref === undefined ? {} : { ref: options.ref }),
+  };
+  if (isGit) return { job: (await makeRepoJob(session, source, about)).path, project };
+  const { script } = await findSource(source);
+  // As it was written: the job is named after it.
+  const directory = script === undefined ? source : dirname(source);
+  const entryPoint = options.entryPoint ?? (script === undefined ? undefined : `python3 ${quoted(script)}`);
+  const given = { ...about, ...(entryPoint === undefined ? {} : { entryPoint }) };
+  return { job: (await makeCodeJob(session, directory, given)).path, project };
+}
+
+/** A word that splitWords leaves whole. */
+const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
+
 /** A git repository at the commit that the branch or tag is at now: what runs does not change while it waits. */
-async function pinned(
-  remote: string,
-  options: LaunchOptions,
-  entryPoint: readonly string[] | undefined,
-): Promise<RepoSource> {
-  if (entryPoint === undefined)
-    throw usage('a git repository needs an entry point, for instance -E "python3 train.py"', "--entry-point");
+async function pinned(remote: string, options: LaunchOptions, entryPoint: readonly string[]): Promise<RepoSource> {
   const { findCommit } = await import("../image/git-source.ts");
   const commit = await findCommit(remote, options.ref ?? "HEAD", { timeoutMs: 60_000 });
   return {

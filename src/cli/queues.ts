@@ -10,14 +10,13 @@ import {
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { nearest } from "../core/nearest.ts";
+import { QUEUE_PROJECT } from "../core/protocol.ts";
 import { parseQueueFile, type QueueFile } from "../core/queue-file.ts";
 import { nameAndValue } from "./name-and-value.ts";
 import { printTable } from "./output/table.ts";
 import { ago } from "./output/time.ts";
+import { deletePlainQueue, listPlainQueues, showPlainQueue, writePlainQueue } from "./plain/queues.ts";
 import type { Session } from "./session.ts";
-
-/** The project that queues live in, on the wire of the wandb client (LAUNCH_DEFAULT_PROJECT). */
-const QUEUE_PROJECT = "model-registry";
 
 interface WriteOptions {
   readonly file: string;
@@ -36,21 +35,22 @@ export async function writeQueue(session: Session, name: string, options: WriteO
   const resource = file.resource ?? options.resource;
   const templateVariables = withDefaults(file.templateVariables, options.setDefault ?? []);
   const entityName = await session.entity();
+  const input = {
+    entityName,
+    projectName: QUEUE_PROJECT,
+    queueName: name,
+    resourceType: resource,
+    resourceConfig: JSON.stringify({ resource_args: { [resource]: file.resourceConfig } }),
+    ...(templateVariables === undefined ? {} : { templateVariables: JSON.stringify(templateVariables) }),
+    ...(options.prioritization || file.prioritizationMode === "V0" ? { prioritizationMode: "V0" as const } : {}),
+  };
+  if (await session.plain())
+    return withPlaces(file, writePlainQueue(session, input, { create: options.create, json: options.json === true }));
   if (!options.create) await findQueue(session, name);
   const { upsertRunQueue } = await withPlaces(
     file,
     session.client.request(UpsertQueueDocument, {
-      input: {
-        entityName,
-        projectName: QUEUE_PROJECT,
-        queueName: name,
-        resourceType: resource,
-        resourceConfig: JSON.stringify({ resource_args: { [resource]: file.resourceConfig } }),
-        configText: text,
-        createOnly: options.create,
-        ...(templateVariables === undefined ? {} : { templateVariables: JSON.stringify(templateVariables) }),
-        ...(options.prioritization || file.prioritizationMode === "V0" ? { prioritizationMode: "V0" as const } : {}),
-      },
+      input: { ...input, configText: text, createOnly: options.create },
     }),
   );
   if (options.json) return console.log(JSON.stringify(upsertRunQueue?.runQueue));
@@ -60,6 +60,7 @@ export async function writeQueue(session: Session, name: string, options: WriteO
 }
 
 export async function listQueues(session: Session, json: boolean): Promise<void> {
+  if (await session.plain()) return listPlainQueues(session, json);
   const { entity } = await session.client.request(QueuesDocument, { entityName: await session.entity() });
   const queues = entity?.runQueues ?? [];
   if (json) return console.log(JSON.stringify(queues));
@@ -82,6 +83,7 @@ export async function listQueues(session: Session, json: boolean): Promise<void>
 }
 
 export async function showQueue(session: Session, name: string, json: boolean): Promise<void> {
+  if (await session.plain()) return showPlainQueue(session, name, json);
   const queue = await findQueue(session, name);
   if (json) return console.log(JSON.stringify(queue));
   const { counts } = queue;
@@ -103,6 +105,7 @@ export async function showQueue(session: Session, name: string, json: boolean): 
 }
 
 export async function deleteQueue(session: Session, name: string, json: boolean): Promise<void> {
+  if (await session.plain()) return deletePlainQueue(session, name, json);
   const queue = await findQueue(session, name);
   await session.client.request(DeleteQueuesDocument, { queueIDs: [queue.id] });
   if (json) return console.log(JSON.stringify({ deleted: queue.name, id: queue.id }));

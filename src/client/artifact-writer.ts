@@ -21,6 +21,8 @@ export interface ArtifactFile extends ManifestFile {
 export interface NewArtifact {
   readonly entity: string;
   readonly project: string;
+  /** The run that logs it; one that is gone afterwards leaves it in place. */
+  readonly runName?: string;
   /** `code`, `job`, `dataset`. */
   readonly type: string;
   readonly name: string;
@@ -60,7 +62,7 @@ const BACKOFF: Backoff = { baseMs: 500, maxMs: 10_000 };
 /**
  * Makes a version of an artifact by the operations that the wandb client makes it with: created, its files and its manifest
  * sent, committed. Content that the server has already is not sent, and files that are all the same as an earlier version's are
- * that version. It belongs to no run. Throws the server's refusal, SERVER_UNREACHABLE, CODE_CHANGED_WHILE_PACKING for a file that
+ * that version. Throws the server's refusal, SERVER_UNREACHABLE, CODE_CHANGED_WHILE_PACKING for a file that
  * has changed since its Blob was made, and what `content` throws.
  */
 export async function writeArtifact(
@@ -84,6 +86,7 @@ export async function writeArtifact(
         clientID: deps.newId(),
         sequenceClientID: deps.newId(),
         aliases: artifact.aliases.map((alias) => ({ artifactCollectionName: name, alias })),
+        ...(artifact.runName === undefined ? {} : { runName: artifact.runName }),
         ...(artifact.description === undefined ? {} : { description: artifact.description }),
         ...(artifact.metadata === undefined ? {} : { metadata: JSON.stringify(artifact.metadata) }),
       },
@@ -94,7 +97,13 @@ export async function writeArtifact(
   if (version.state === "COMMITTED") return versionOf(version, false);
 
   const manifest = manifestText(files);
-  const of = { artifactID: version.id, name: "wandb_manifest.json", entityName, projectName, runName: "" };
+  const of = {
+    artifactID: version.id,
+    name: "wandb_manifest.json",
+    entityName,
+    projectName,
+    runName: artifact.runName ?? "",
+  };
   const draft = await deps.request(CreateManifestDocument, { input: { ...of, type: "FULL", digest: "" } }, options);
   const draftId = given(draft.createArtifactManifest?.artifactManifest, "createArtifactManifest").id;
   await sendFiles(deps, { artifactID: version.id, artifactManifestID: draftId }, files, signal);

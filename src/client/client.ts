@@ -62,6 +62,7 @@ export interface Transport {
  */
 const IDEMPOTENT_MUTATIONS = new Set([
   "UpsertQueue",
+  "PlainUpsertQueue",
   "DeleteQueues",
   "DeleteItem",
   "StopItem",
@@ -75,6 +76,7 @@ const IDEMPOTENT_MUTATIONS = new Set([
   "ReleaseItems",
   // An artifact is named by the caller's own id for it; a manifest too many is never committed.
   "EnsureProject",
+  "BeginHiddenRun",
   "CreateArtifactVersion",
   "CreateManifest",
   "CreateManifestToUpload",

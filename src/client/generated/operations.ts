@@ -214,6 +214,10 @@ export type ReportRunQueueItemInput = {
   readonly training?: TrainingJobInput | null | undefined;
 };
 
+export type RunQueueAccessType =
+  | 'PROJECT'
+  | 'USER';
+
 /** The wire's item states; core/item-states.ts holds the transition table. */
 export type RunQueueItemState =
   | 'CLAIMED'
@@ -288,6 +292,29 @@ export type UpdateArtifactInput = {
 export type UploadPartsInput = {
   readonly hexMD5: string;
   readonly partNumber: number;
+};
+
+export type UpsertBucketInput = {
+  readonly clientMutationId?: string | null | undefined;
+  readonly commit?: string | null | undefined;
+  readonly config?: string | null | undefined;
+  readonly debug?: boolean | null | undefined;
+  readonly description?: string | null | undefined;
+  readonly displayName?: string | null | undefined;
+  readonly entityName?: string | null | undefined;
+  readonly groupName?: string | null | undefined;
+  readonly host?: string | null | undefined;
+  readonly id?: string | null | undefined;
+  readonly jobProgram?: string | null | undefined;
+  readonly jobRepo?: string | null | undefined;
+  readonly jobType?: string | null | undefined;
+  readonly modelName?: string | null | undefined;
+  readonly name?: string | null | undefined;
+  readonly notes?: string | null | undefined;
+  readonly state?: string | null | undefined;
+  readonly summaryMetrics?: string | null | undefined;
+  readonly sweep?: string | null | undefined;
+  readonly tags?: ReadonlyArray<string> | null | undefined;
 };
 
 export type UpsertRunQueueInput = {
@@ -796,6 +823,68 @@ export type PlainUpsertRunMutationVariables = Exact<{
 
 
 export type PlainUpsertRunMutation = { readonly upsertBucket: { readonly bucket: { readonly id: string } | null } | null };
+
+export type PlainPushMutationVariables = Exact<{
+  input: PushToRunQueueByNameInput;
+}>;
+
+
+export type PlainPushMutation = { readonly pushToRunQueueByName: { readonly runQueueItemId: string } | null };
+
+export type PlainQueueListQueryVariables = Exact<{
+  entity: string;
+  project: string;
+}>;
+
+
+export type PlainQueueListQuery = { readonly project: { readonly runQueues: ReadonlyArray<{ readonly id: string, readonly name: string, readonly createdBy: string | null, readonly access: RunQueueAccessType }> } | null };
+
+export type PlainQueueQueryVariables = Exact<{
+  entity: string;
+  project: string;
+  queue: string;
+}>;
+
+
+export type PlainQueueQuery = { readonly project: { readonly runQueue: { readonly id: string, readonly access: RunQueueAccessType, readonly defaultResourceConfigID: string | null, readonly prioritizationMode: RunQueuePrioritizationMode | null } | null } | null };
+
+export type PlainQueueConfigQueryVariables = Exact<{
+  entity: string;
+  id: string;
+}>;
+
+
+export type PlainQueueConfigQuery = { readonly entity: { readonly defaultResourceConfig: { readonly config: unknown, readonly resource: string | null, readonly templateVariables: ReadonlyArray<{ readonly name: string, readonly schema: string }> | null } | null } | null };
+
+export type PlainUpsertQueueMutationVariables = Exact<{
+  input: UpsertRunQueueInput;
+}>;
+
+
+export type PlainUpsertQueueMutation = { readonly upsertRunQueue: { readonly success: boolean, readonly configSchemaValidationErrors: ReadonlyArray<string> | null } | null };
+
+export type PlainItemsQueryVariables = Exact<{
+  entity: string;
+  project: string;
+  queue: string;
+}>;
+
+
+export type PlainItemsQuery = { readonly project: { readonly runQueue: { readonly runQueueItems: { readonly edges: ReadonlyArray<{ readonly node: { readonly id: string, readonly state: RunQueueItemState, readonly associatedRunId: string | null } }> } } | null } | null };
+
+export type BeginHiddenRunMutationVariables = Exact<{
+  input: UpsertBucketInput;
+}>;
+
+
+export type BeginHiddenRunMutation = { readonly upsertBucket: { readonly bucket: { readonly id: string } | null } | null };
+
+export type RemoveHiddenRunMutationVariables = Exact<{
+  id: string;
+}>;
+
+
+export type RemoveHiddenRunMutation = { readonly deleteRun: { readonly clientMutationId: string | null } | null };
 
 export type QueuesQueryVariables = Exact<{
   entityName: string;
@@ -2163,6 +2252,92 @@ export const PlainUpsertRunDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<PlainUpsertRunMutation, PlainUpsertRunMutationVariables>;
+export const PlainPushDocument = new TypedDocumentString(`
+    mutation PlainPush($input: PushToRunQueueByNameInput!) {
+  pushToRunQueueByName(input: $input) {
+    runQueueItemId
+  }
+}
+    `) as unknown as TypedDocumentString<PlainPushMutation, PlainPushMutationVariables>;
+export const PlainQueueListDocument = new TypedDocumentString(`
+    query PlainQueueList($entity: String!, $project: String!) {
+  project(name: $project, entityName: $entity) {
+    runQueues {
+      id
+      name
+      createdBy
+      access
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<PlainQueueListQuery, PlainQueueListQueryVariables>;
+export const PlainQueueDocument = new TypedDocumentString(`
+    query PlainQueue($entity: String!, $project: String!, $queue: String!) {
+  project(name: $project, entityName: $entity) {
+    runQueue(name: $queue) {
+      id
+      access
+      defaultResourceConfigID
+      prioritizationMode
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<PlainQueueQuery, PlainQueueQueryVariables>;
+export const PlainQueueConfigDocument = new TypedDocumentString(`
+    query PlainQueueConfig($entity: String!, $id: ID!) {
+  entity(name: $entity) {
+    defaultResourceConfig(id: $id) {
+      config
+      resource
+      templateVariables {
+        name
+        schema
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<PlainQueueConfigQuery, PlainQueueConfigQueryVariables>;
+export const PlainUpsertQueueDocument = new TypedDocumentString(`
+    mutation PlainUpsertQueue($input: UpsertRunQueueInput!) {
+  upsertRunQueue(input: $input) {
+    success
+    configSchemaValidationErrors
+  }
+}
+    `) as unknown as TypedDocumentString<PlainUpsertQueueMutation, PlainUpsertQueueMutationVariables>;
+export const PlainItemsDocument = new TypedDocumentString(`
+    query PlainItems($entity: String!, $project: String!, $queue: String!) {
+  project(name: $project, entityName: $entity) {
+    runQueue(name: $queue) {
+      runQueueItems {
+        edges {
+          node {
+            id
+            state
+            associatedRunId
+          }
+        }
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<PlainItemsQuery, PlainItemsQueryVariables>;
+export const BeginHiddenRunDocument = new TypedDocumentString(`
+    mutation BeginHiddenRun($input: UpsertBucketInput!) {
+  upsertBucket(input: $input) {
+    bucket {
+      id
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<BeginHiddenRunMutation, BeginHiddenRunMutationVariables>;
+export const RemoveHiddenRunDocument = new TypedDocumentString(`
+    mutation RemoveHiddenRun($id: ID!) {
+  deleteRun(input: {id: $id, deleteArtifacts: false}) {
+    clientMutationId
+  }
+}
+    `) as unknown as TypedDocumentString<RemoveHiddenRunMutation, RemoveHiddenRunMutationVariables>;
 export const QueuesDocument = new TypedDocumentString(`
     query Queues($entityName: String!) {
   entity(name: $entityName) {

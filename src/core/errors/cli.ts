@@ -9,6 +9,12 @@ export const CLI_ERRORS = {
     hint: "Start everything on this machine with `slipway up`, or run `slipway login --host URL KEY`, or set WANDB_BASE_URL and WANDB_API_KEY.",
   },
   USAGE: { status: 400, exit: 2, message: "{problem}", hint: "Run the command with --help to see what it takes." },
+  NEEDS_SLIPWAY_SERVER: {
+    status: 501,
+    exit: 3,
+    message: "This command needs a Slipway server; {url} speaks the protocol of the wandb client alone ({reason})",
+    hint: "There, slipway launch, job, queue, item list, item show and launch-agent work. Stop a run, or read its log, on that server's own pages or by wandb.Api().",
+  },
   NO_API_KEY: {
     status: 401,
     exit: 3,
