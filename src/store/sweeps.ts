@@ -1,4 +1,6 @@
 import type { Insertable, Kysely, Selectable, Updateable } from "kysely";
+import { toItem } from "./items.ts";
+import type { ItemRecord } from "./records.ts";
 import type { Tables } from "./tables.ts";
 
 export type SweepRecord = Selectable<Tables["sweeps"]> & {
@@ -31,6 +33,26 @@ export async function listSweeps(
 ): Promise<readonly SweepRecord[]> {
   const all = select(db).where("s.projectId", "=", query.projectId).orderBy("s.serial", "desc").limit(query.limit);
   return (query.after === null ? all : all.where("s.serial", "<", query.after)).execute();
+}
+
+/** The sweep whose scheduler the item is now; an item that another has taken over from is none's. */
+export async function findSweepOfScheduler(db: Kysely<Tables>, itemId: string): Promise<SweepRecord | undefined> {
+  return select(db).where("s.schedulerItemId", "=", itemId).executeTakeFirst();
+}
+
+/** Schedulers that no agent runs but the server itself: CLAIMED without a lease, by which no agent ever leaves an item. */
+export async function schedulersOfServer(db: Kysely<Tables>): Promise<readonly ItemRecord[]> {
+  const rows = await db
+    .selectFrom("items as i")
+    .innerJoin("sweeps as s", "s.schedulerItemId", "i.id")
+    .selectAll("i")
+    .where("i.state", "=", "CLAIMED")
+    .where("i.plain", "=", 0)
+    .where("i.agentId", "is", null)
+    .where("i.leaseExpiresAt", "is", null)
+    .orderBy("i.id")
+    .execute();
+  return rows.map(toItem);
 }
 
 export async function countSweeps(db: Kysely<Tables>, projectId: string): Promise<number> {
@@ -70,6 +92,18 @@ export async function takePosition(db: Kysely<Tables>, id: string, count: number
     .returning("handed")
     .executeTakeFirst();
   return row && Number(row.handed) - 1;
+}
+
+/** Counts the run of this number as handed out; false where somebody else has, or the sweep doesn't run any more. */
+export async function takeThisPosition(db: Kysely<Tables>, id: string, position: number): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable("sweeps")
+    .set({ handed: position + 1 })
+    .where("id", "=", id)
+    .where("state", "=", "RUNNING")
+    .where("handed", "=", position)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
 }
 
 export async function insertSweepRun(db: Kysely<Tables>, run: Insertable<Tables["sweepRuns"]>): Promise<void> {
@@ -146,4 +180,42 @@ export async function liveSweepItems(db: Kysely<Tables>, sweepId: string): Promi
     .orderBy("i.id")
     .execute();
   return rows.map(({ id }) => id);
+}
+
+/**
+ * The item of a sweep's scheduler has settled: the sweep is over in the same way, unless it is already, or was paused (a scheduler
+ * may leave once a paused sweep's runs have ended).
+ */
+export async function endSweepOfScheduler(
+  db: Kysely<Tables>,
+  itemId: string,
+  end: "FINISHED" | "FAILED" | "STOPPED",
+  now: number,
+): Promise<void> {
+  const state = { FINISHED: "FINISHED", FAILED: "CRASHED", STOPPED: "CANCELED" }[end];
+  await db
+    .updateTable("sweeps")
+    .set({ state, updatedAt: now })
+    .where("schedulerItemId", "=", itemId)
+    .where("state", "in", end === "FINISHED" ? ["PENDING", "RUNNING"] : ["PENDING", "RUNNING", "PAUSED"])
+    .execute();
+}
+
+/** Items of cancelled sweeps on launch queues that go on and were not asked to stop, and who has stopped the scheduler. */
+export async function itemsOfCancelledSweeps(
+  db: Kysely<Tables>,
+): Promise<readonly { readonly id: string; readonly by: string | null }[]> {
+  return db
+    .selectFrom("items as i")
+    .innerJoin("runs as r", "r.itemId", "i.id")
+    .innerJoin("sweepRuns as sr", "sr.runId", "r.id")
+    .innerJoin("sweeps as s", "s.id", "sr.sweepId")
+    .innerJoin("items as scheduler", "scheduler.id", "s.schedulerItemId")
+    .select(["i.id", "scheduler.stopRequestedBy as by"])
+    .where("i.state", "in", ["PENDING", "LEASED", "CLAIMED"])
+    .where("i.stopRequestedAt", "is", null)
+    .where("s.state", "=", "CANCELED")
+    .orderBy("i.id")
+    .limit(500)
+    .execute();
 }

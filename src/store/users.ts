@@ -1,5 +1,5 @@
 import { type Kysely, type Selectable, sql } from "kysely";
-import type { UserRecord } from "./records.ts";
+import type { MemberRole, UserRecord } from "./records.ts";
 import type { Tables } from "./tables.ts";
 
 function toRecord(row: Selectable<Tables["users"]>): UserRecord {
@@ -103,4 +103,30 @@ export async function markUserDeleted(db: Kysely<Tables>, id: string, now: numbe
     .where("deletedAt", "is", null)
     .executeTakeFirst();
   return changed.numUpdatedRows === 1n;
+}
+
+/** The person who pushed an item, with all memberships as they are now; undefined if there is none (any more). */
+export async function findAuthorOfItem(
+  db: Kysely<Tables>,
+  itemId: string,
+): Promise<
+  { readonly user: UserRecord; readonly memberships: readonly { entityId: string; role: MemberRole }[] } | undefined
+> {
+  const row = await db
+    .selectFrom("items as i")
+    .innerJoin("users as u", "u.id", "i.authorUserId")
+    .selectAll("u")
+    .where("i.id", "=", itemId)
+    .where("u.deletedAt", "is", null)
+    .executeTakeFirst();
+  if (!row) return undefined;
+  const memberships = await db
+    .selectFrom("memberships")
+    .select(["entityId", "role"])
+    .where("userId", "=", row.id)
+    .execute();
+  return {
+    user: toRecord(row),
+    memberships: memberships.map(({ entityId, role }) => ({ entityId, role: role as MemberRole })),
+  };
 }

@@ -24,6 +24,9 @@ export interface SweepConfig {
   /** What runs on a launch queue: a job or an image; null: not given. */
   readonly job: string | null;
   readonly imageUri: string | null;
+  /** Words of the command, with places such as `${program}` and `${args}`; null: the job's own command. */
+  readonly command: readonly string[] | null;
+  readonly program: string | null;
   /** When worse runs are stopped; null: never. */
   readonly earlyStop: Hyperband | null;
 }
@@ -71,6 +74,8 @@ export function parseSweepConfig(text: string): SweepConfig {
     runCap: cap == null ? null : Number(cap),
     job: textOf(config.job),
     imageUri: textOf(config.image_uri),
+    command: config.command == null ? null : (config.command as unknown[]).map(String),
+    program: textOf(config.program),
     earlyStop,
   };
 }

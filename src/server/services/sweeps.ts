@@ -1,7 +1,7 @@
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import { isSettled } from "../../core/item-states.ts";
 import { mintRunId, RUN_ID_BYTES } from "../../core/run-id.ts";
-import { argumentsOf, nextPoint, type Observation, runCount } from "../../core/sweeps/next-point.ts";
+import { argumentsOf, runCount } from "../../core/sweeps/next-point.ts";
 import { parseSweepConfig, type SweepConfig } from "../../core/sweeps/sweep-config.ts";
 import type { Tx } from "../../store/database.ts";
 import { findItem } from "../../store/item-queries.ts";
@@ -14,7 +14,6 @@ import {
   countSweeps,
   findSweep,
   findSweepOfAgent,
-  finishedSweepRuns,
   hasLiveRuns,
   insertSweep,
   insertSweepAgent,
@@ -33,6 +32,7 @@ import { type Page, pageSize } from "./page.ts";
 import type { Principal } from "./principal.ts";
 import { checkProjectName } from "./projects.ts";
 import { pushScheduler, stopLaunched } from "./sweeps/on-launch.ts";
+import { learntFrom, observationsOf, pointAt } from "./sweeps/points.ts";
 
 export interface UpsertSweepInput {
   /** Of a sweep that is there: its config's text, names or state change. */
@@ -81,14 +81,15 @@ export interface SweepsService {
 }
 
 const OPEN = ["PENDING", "RUNNING", "PAUSED"];
-const STATES = [...OPEN, "FINISHED", "CANCELED"];
-const OBSERVATIONS = 200;
+/** What a caller may set: CRASHED alone is the server's own finding, when a scheduler has failed. */
+const SETTABLE = [...OPEN, "FINISHED", "CANCELED"];
+const STATES = [...SETTABLE, "CRASHED"];
+const RESUMABLE = ["PENDING", "PAUSED", "FINISHED", "CANCELED", "CRASHED"];
 const MAX_PAGE = 1000;
 
 export function createSweepsService(context: ServiceContext): SweepsService {
   const { database, clock, newId, random, limits } = context;
   const { kysely } = database;
-  const fraction = () => random(4).reduce((sum, byte) => (sum + byte) / 256, 0);
 
   /** `what`: how the caller names it. */
   function mayChange(principal: Principal, sweep: SweepRecord | undefined, what: string): SweepRecord {
@@ -96,15 +97,6 @@ export function createSweepsService(context: ServiceContext): SweepsService {
       throw new SlipwayError("SWEEP_NOT_FOUND", { values: { sweep: what } });
     requireRole(principal, { id: sweep.entityId, name: sweep.entityName }, "MEMBER", "change sweeps");
     return sweep;
-  }
-
-  async function observations(sweep: SweepRecord, config: SweepConfig): Promise<Observation[]> {
-    const { metric } = config;
-    if (metric === null) return [];
-    return (await finishedSweepRuns(kysely, sweep.id, OBSERVATIONS)).flatMap(({ point, summaryMetrics }) => {
-      const value = metricOf(summaryMetrics, metric.name);
-      return value === undefined ? [] : [{ point: JSON.parse(point) as number[], metric: value }];
-    });
   }
 
   async function again(tx: Tx, id: string): Promise<SweepRecord> {
@@ -155,18 +147,18 @@ export function createSweepsService(context: ServiceContext): SweepsService {
         scheduler: input.launchScheduler ?? null,
         schedulerItemId: item.id,
       };
-      if (!(await updateSweep(tx.kysely, id, ["PENDING", "PAUSED", "FINISHED", "CANCELED"], values)))
+      if (!(await updateSweep(tx.kysely, id, RESUMABLE, values)))
         throw new SlipwayError("SWEEP_GOES_ON", { values: { sweep: id, state: "RUNNING" } });
     });
     return database.transaction(clock, (tx) => again(tx, id));
   }
 
   async function next(sweep: SweepRecord, config: SweepConfig): Promise<SweepCommand | undefined> {
-    const seen = config.method === "bayes" ? await observations(sweep, config) : [];
+    const seen = await learntFrom(context, sweep, config);
     return database.transaction(clock, async (tx) => {
       const position = await takePosition(tx.kysely, sweep.id, runCount(config));
       if (position === undefined) return undefined;
-      const point = nextPoint(config, position, seen, fraction);
+      const point = pointAt(context, config, position, seen);
       const run = { id: newId(), name: mintRunId(random(RUN_ID_BYTES)) };
       await insertRun(tx.kysely, {
         ...run,
@@ -207,14 +199,14 @@ export function createSweepsService(context: ServiceContext): SweepsService {
     async bestLoss(principal, sweep) {
       if (!maySee(principal, sweep.entityId)) return null;
       const config = parseSweepConfig(sweep.config);
-      const values = (await observations(sweep, config)).map(({ metric }) => metric);
+      const values = (await observationsOf(context, sweep, config)).map(({ metric }) => metric);
       if (values.length === 0) return null;
       return config.metric?.goal === "maximize" ? Math.max(...values) : Math.min(...values);
     },
 
     async upsert(principal, input) {
-      if (input.state != null && !STATES.includes(input.state)) {
-        const problem = `A sweep's state is ${STATES.join(", ")}, not ${input.state}`;
+      if (input.state != null && !SETTABLE.includes(input.state)) {
+        const problem = `A sweep's state is ${SETTABLE.join(", ")}, not ${input.state}`;
         throw new SlipwayError("INPUT_INVALID", { values: { problem }, where: "state" });
       }
       if (given(input.priorRunsFilters)) {
@@ -299,17 +291,3 @@ export function createSweepsService(context: ServiceContext): SweepsService {
 
 const EXIT = { type: "exit" } as const;
 const given = (text: string | null | undefined) => text != null && text !== "" && text !== "null";
-
-/** The metric by its name, dots leading inward; undefined where it is no finite number. */
-function metricOf(summary: string, name: string): number | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(summary);
-  } catch {
-    return undefined;
-  }
-  const whole = (value as Record<string, unknown> | null)?.[name];
-  const inner = (from: unknown, key: string) => (from as Record<string, unknown> | null | undefined)?.[key];
-  const found = whole ?? name.split(".").reduce(inner, value);
-  return typeof found === "number" && Number.isFinite(found) ? found : undefined;
-}

@@ -11,12 +11,14 @@ import { manifestFile } from "../services/artifacts/manifest.ts";
 import type { ServiceContext } from "../services/context.ts";
 import { concludePlain } from "../services/items/plain.ts";
 import { LET_GO, stopIfAsked } from "../services/items/shared.ts";
+import { scheduleSweeps } from "../services/sweeps/schedule.ts";
 
 /** One round of everything that goes by time. Several server processes may sweep at once: each change is guarded. */
 export async function sweepOnce(context: ServiceContext): Promise<void> {
   const { database, clock } = context;
   for (const item of await itemsWithLeaseOver(database.kysely, clock.now())) await expireLease(context, item);
   await concludePlainItems(context);
+  await scheduleSweeps(context);
   await noticeSilentAgents(context);
   await endSilentRuns(context);
   await deleteEndedApiKeys(database.kysely, clock.now() - context.limits.jobKeyGraceMs);

@@ -16,7 +16,9 @@ const Sweep = builder.objectRef<SweepRecord>("Sweep").implement({
     displayName: t.exposeString("displayName", { nullable: true }),
     description: t.exposeString("description", { nullable: true }),
     method: t.string({ resolve: (sweep) => parseSweepConfig(sweep.config).method }),
-    state: t.exposeString("state", { description: "PENDING, RUNNING, PAUSED, FINISHED or CANCELED." }),
+    state: t.exposeString("state", {
+      description: "PENDING, RUNNING, PAUSED, FINISHED, CANCELED, or CRASHED when its scheduler has failed.",
+    }),
     config: t.exposeString("config", { description: "The config's YAML text." }),
     controller: t.expose("controller", { type: "JSONString", nullable: true }),
     scheduler: t.expose("scheduler", { type: "JSONString", nullable: true }),

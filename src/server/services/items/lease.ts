@@ -13,6 +13,7 @@ import type { ServiceContext } from "../context.ts";
 import { queueNamed } from "../entity-lookup.ts";
 import type { ItemsService, Lease, LeaseRef, RenewedLease } from "../items.ts";
 import type { Principal } from "../principal.ts";
+import { takeScheduler } from "../sweeps/schedule.ts";
 import { waitForWake } from "../wait-for-wake.ts";
 import { LET_GO, stopIfAsked, visibleAgent } from "./shared.ts";
 
@@ -62,20 +63,26 @@ function take(
   max: number,
 ): Promise<readonly Lease[]> {
   return context.database.transaction(context.clock, async (tx) => {
-    const items = await claimItems(tx, agent.queueIds, max, {
-      agentId: agent.id,
-      actor: `agent:${agent.name}`,
-      plain: false,
-      leaseExpiresAt: tx.now + context.limits.leaseMs,
-    });
     const leases: Lease[] = [];
-    for (const item of items) {
-      const adopted = item.state === "CLAIMED";
-      leases.push({
-        item,
-        runSpec: adopted ? item.runSpec : await withOwnKey(context, tx, principal, item),
-        logCursors: adopted ? await logCursors(tx.kysely, item.id, item.attempt) : [],
+    while (leases.length < max) {
+      const items = await claimItems(tx, agent.queueIds, max - leases.length, {
+        agentId: agent.id,
+        actor: `agent:${agent.name}`,
+        plain: false,
+        leaseExpiresAt: tx.now + context.limits.leaseMs,
       });
+      if (items.length === 0) break;
+      for (const item of items) {
+        const adopted = item.state === "CLAIMED";
+        // An agent that leases has no program of the wandb client to run: the server schedules the sweep, and the agent gets its runs.
+        if (!adopted && isSchedulerSpec(item.runSpec)) await takeScheduler(tx, item);
+        else
+          leases.push({
+            item,
+            runSpec: adopted ? item.runSpec : await withOwnKey(context, tx, principal, item),
+            logCursors: adopted ? await logCursors(tx.kysely, item.id, item.attempt) : [],
+          });
+      }
     }
     return leases;
   });

@@ -4,6 +4,7 @@ import { isSettled } from "../../../core/item-states.ts";
 import type { JsonValue } from "../../../core/json.ts";
 import { mintRunId, RUN_ID_BYTES } from "../../../core/run-id.ts";
 import { parseRunSpec, type RunSpec } from "../../../core/run-spec.ts";
+import { isSchedulerSpec } from "../../../core/sweeps/launch-scheduler.ts";
 import type { TemplateVariableDefinition } from "../../../core/template-variables.ts";
 import { findCodeArchive } from "../../../store/code-archives.ts";
 import type { Tx } from "../../../store/database.ts";
@@ -33,6 +34,10 @@ export async function push(context: ServiceContext, principal: Principal, input:
 export async function retry(context: ServiceContext, principal: Principal, itemId: string): Promise<ItemRecord> {
   const item = await changeableItem(context.database.kysely, principal, itemId, "retry items");
   if (!isSettled(item.state)) throw new SlipwayError("ITEM_NOT_SETTLED", { values: { item: itemId } });
+  if (isSchedulerSpec(item.runSpec)) {
+    const problem = `The scheduler of a sweep is not retried: resume the sweep (\`slipway sweep resume ${item.runId}\`, or \`wandb launch-sweep --resume_id\`)`;
+    throw new SlipwayError("INPUT_INVALID", { values: { problem } });
+  }
   const queue = await queueById(context.database.kysely, principal, item.queueId);
   const { run_id: _, author: __, ...spec } = item.runSpec;
   // The completed resource_args win over the queue's config key by key, and its template places are filled in them already.

@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
 import { isSettled } from "../../../core/item-states.ts";
+import { isSchedulerSpec } from "../../../core/sweeps/launch-scheduler.ts";
 import { findAgent } from "../../../store/agents.ts";
 import { endApiKeysOfItem } from "../../../store/api-keys.ts";
 import type { Tx } from "../../../store/database.ts";
@@ -8,6 +9,7 @@ import { findItem } from "../../../store/item-queries.ts";
 import { changeItem, type ItemChange } from "../../../store/items.ts";
 import type { AgentRecord, ItemErrorRecord, ItemRecord } from "../../../store/records.ts";
 import { endRunOfItem } from "../../../store/runs.ts";
+import { endSweepOfScheduler } from "../../../store/sweeps.ts";
 import type { Tables } from "../../../store/tables.ts";
 import { mayChangeItem, maySeeItem, refuseRunKey } from "../authorize.ts";
 import type { LeaseRef } from "../items.ts";
@@ -75,13 +77,20 @@ export function settled(
 const RUN_STATES = { FINISHED: "finished", FAILED: "failed", STOPPED: "killed" } as const;
 
 /**
- * What goes with an end, in the same transaction: its run has ended too, and its job's key is good only for what the code sends
- * last (SLIPWAY_JOB_KEY_GRACE_SECONDS).
+ * What goes with an end, in the same transaction: its run has ended too, its job's key is good only for what the code sends last
+ * (SLIPWAY_JOB_KEY_GRACE_SECONDS), and a sweep ends with its scheduler.
  */
 export async function afterSettle(tx: Tx, item: ItemRecord): Promise<void> {
   if (!isSettled(item.state)) return;
-  await endRunOfItem(tx.kysely, item.id, RUN_STATES[item.state as keyof typeof RUN_STATES]);
+  const state = item.state as keyof typeof RUN_STATES;
+  await endRunOfItem(tx.kysely, item.id, RUN_STATES[state]);
   await endApiKeysOfItem(tx.kysely, item.id, tx.now);
+  if (isSchedulerSpec(item.runSpec)) await endSweepOfScheduler(tx.kysely, item.id, state, tx.now);
+}
+
+/** The server does this item's work itself: it is the scheduler of a sweep (see sweeps/schedule.ts). */
+export function heldByServer(item: ItemRecord): boolean {
+  return item.state === "CLAIMED" && !item.plain && item.agentId === null && item.leaseExpiresAt === null;
 }
 
 /**

@@ -9,7 +9,7 @@ import { setRunOfItem } from "../../../store/runs.ts";
 import type { ServiceContext } from "../context.ts";
 import { logDirectory } from "../logs.ts";
 import type { Principal } from "../principal.ts";
-import { afterSettle, changeableItem, mayHaveJob, settled } from "./shared.ts";
+import { afterSettle, changeableItem, heldByServer, mayHaveJob, settled } from "./shared.ts";
 
 /** A person wants it to end: at once while it waits; else its agent, or its training code, is told. Asking twice is fine. */
 export async function stop(context: ServiceContext, principal: Principal, itemId: string): Promise<ItemRecord> {
@@ -29,6 +29,17 @@ export async function stopInside(tx: Tx, itemId: string, by: string, actor = `us
     { kind: "stop_requested", actor, message: `${by} asked for a stop` },
   );
   if (asked) await setRunOfItem(tx.kysely, itemId, { stopped: 1 }, ["pending", "running"]);
+  if (asked && heldByServer(asked)) {
+    const message = `Stopped by ${by}`;
+    const done = await changeItem(
+      tx,
+      { id: itemId, states: ["CLAIMED"], fencingToken: asked.fencingToken },
+      settled("STOPPED", { cause: "stopped", message }),
+      { kind: "settled", actor, message },
+    );
+    if (done) await afterSettle(tx, done);
+    return done ?? asked;
+  }
   const item = asked ?? (await findItem(tx.kysely, itemId));
   if (!item) throw new SlipwayError("ITEM_NOT_FOUND", { values: { item: itemId } });
   if (isSettled(item.state)) throw new SlipwayError("ITEM_SETTLED", { values: { item: item.runId } });

@@ -7,6 +7,7 @@ import type { ItemRecord } from "../../../store/records.ts";
 import { liveSweepItems, type SweepRecord } from "../../../store/sweeps.ts";
 import type { ServiceContext } from "../context.ts";
 import { pushWith } from "../items/push.ts";
+import { heldByServer } from "../items/shared.ts";
 import { stopInside } from "../items/stop.ts";
 import type { Principal } from "../principal.ts";
 
@@ -36,9 +37,9 @@ export async function pushScheduler(
   return pushWith(context, principal, push, { takesOver: input.takesOver, also });
 }
 
-/** A sweep was cancelled: its runs stop, and so does its scheduler if nobody has taken it yet; one that runs hears of it. */
+/** A sweep was cancelled: its runs stop, and so does its scheduler, unless it is a program of an agent, which hears of it. */
 export async function stopLaunched(tx: Tx, sweep: SweepRecord, by: string): Promise<void> {
   const scheduler = sweep.schedulerItemId === null ? undefined : await findItem(tx.kysely, sweep.schedulerItemId);
-  if (scheduler?.state === "PENDING") await stopInside(tx, scheduler.id, by);
+  if (scheduler && (scheduler.state === "PENDING" || heldByServer(scheduler))) await stopInside(tx, scheduler.id, by);
   for (const id of await liveSweepItems(tx.kysely, sweep.id)) await stopInside(tx, id, by);
 }

@@ -1,0 +1,67 @@
+import { SlipwayError } from "../errors/slipway-error.ts";
+import type { JsonValue } from "../json.ts";
+
+type Arguments = Readonly<Record<string, { readonly value: JsonValue }>>;
+
+/** How a sweep's values can be written in `command`; `${NAME}` stands for all of them. */
+const FORMS: Readonly<Record<string, (args: Arguments) => string[]>> = {
+  args: (args) => entries(args).map(([name, value]) => `--${name}=${pythonText(value)}`),
+  args_no_equals: (args) => entries(args).flatMap(([name, value]) => [`--${name}`, pythonText(value)]),
+  args_no_hyphens: (args) => entries(args).map(([name, value]) => `${name}=${pythonText(value)}`),
+  args_append_hydra: (args) => entries(args).map(([name, value]) => `+${name}=${pythonText(value)}`),
+  args_override_hydra: (args) => entries(args).map(([name, value]) => `++${name}=${pythonText(value)}`),
+  args_no_boolean_flags: (args) =>
+    entries(args).flatMap(([name, value]) => {
+      if (typeof value === "boolean") return value ? [`--${name}`] : [];
+      return [`--${name}=${pythonText(value)}`];
+    }),
+  args_json: (args) => [JSON.stringify(Object.fromEntries(entries(args)))],
+};
+
+const FIXED: Readonly<Record<string, string>> = { env: "/usr/bin/env", interpreter: "python" };
+
+/** The command of one run: words before the sweep's values, and the words that follow. Both empty: the job's own command stays. */
+export interface SweepCommandWords {
+  readonly entryPoint: readonly string[];
+  readonly args: readonly string[];
+}
+
+/**
+ * Fills `command` of a sweep's config in for one run. A word that names something unknown stays as it is; INPUT_INVALID for
+ * `${envvar:NAME}`, which is a variable of the host of a `wandb launch-agent`.
+ */
+export function fillCommand(
+  command: readonly string[] | null,
+  program: string | null,
+  args: Arguments,
+): SweepCommandWords {
+  if (command === null) return { entryPoint: [], args: [] };
+  const entryPoint: string[] = [];
+  const values: string[] = [];
+  let behind = false;
+  for (const word of command) {
+    const [, variable] = /\$\{envvar:([A-Z0-9_]*)\}/.exec(word) ?? [];
+    if (variable !== undefined) {
+      const problem = `\${envvar:${variable}} can't be filled in: the server schedules this sweep and reads no variable of a host`;
+      throw new SlipwayError("INPUT_INVALID", { values: { problem }, where: "command" });
+    }
+    const name = /^\$\{([a-z_]+)\}$/.exec(word)?.[1];
+    const form = name !== undefined && Object.hasOwn(FORMS, name) ? FORMS[name] : undefined;
+    behind ||= form !== undefined;
+    if (form) values.push(...form(args));
+    else if (behind) values.push(word);
+    else if (name === "program") entryPoint.push(program ?? word);
+    else entryPoint.push((name !== undefined && Object.hasOwn(FIXED, name) ? FIXED[name] : undefined) ?? word);
+  }
+  return { entryPoint, args: values };
+}
+
+const entries = (args: Arguments) => Object.entries(args).map(([name, { value }]) => [name, value] as const);
+
+/** A value as Python's str() writes it, which is what training code that is run by the wandb client gets. */
+export function pythonText(value: JsonValue): string {
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (value === null) return "None";
+  if (typeof value === "string") return value;
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
