@@ -60,8 +60,32 @@ const entries = (args: Arguments) => Object.entries(args).map(([name, { value }]
 
 /** A value as Python's str() writes it, which is what training code that is run by the wandb client gets. */
 export function pythonText(value: JsonValue): string {
-  if (typeof value === "boolean") return value ? "True" : "False";
+  return typeof value === "string" ? value : pythonRepr(value);
+}
+
+/** As Python's repr(): texts in quotes, single ones where it can. */
+function pythonRepr(value: JsonValue): string {
   if (value === null) return "None";
-  if (typeof value === "string") return value;
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (typeof value === "number") return pythonNumber(value);
+  if (typeof value === "string") {
+    const quote = value.includes("'") && !value.includes('"') ? '"' : "'";
+    const escaped = value
+      .replaceAll("\\", "\\\\")
+      .replaceAll("\n", "\\n")
+      .replaceAll("\r", "\\r")
+      .replaceAll("\t", "\\t");
+    return `${quote}${quote === "'" ? escaped.replaceAll("'", "\\'") : escaped}${quote}`;
+  }
+  if (Array.isArray(value)) return `[${value.map(pythonRepr).join(", ")}]`;
+  return `{${Object.entries(value)
+    .map(([key, item]) => `${pythonRepr(key)}: ${pythonRepr(item)}`)
+    .join(", ")}}`;
+}
+
+/** Python goes over to exponents at 1e-5 and 1e16, JavaScript at 1e-7 and 1e21; its exponents have two digits at least. */
+function pythonNumber(value: number): string {
+  const size = Math.abs(value);
+  if (value === 0 || (size >= 1e-4 && size < 1e16) || (Number.isInteger(value) && size < 1e21)) return String(value);
+  return value.toExponential().replace(/e([+-])(\d)$/, "e$10$2");
 }

@@ -139,7 +139,8 @@ export function createSweepsService(context: ServiceContext): SweepsService {
       if (sweep.state === "PAUSED") return change(principal, id, { state: "RUNNING" });
       throw new SlipwayError("SWEEP_GOES_ON", { values: { sweep: id, state: sweep.state } });
     }
-    const scheduler = { ...input, sweepId: id, entityName: sweep.entityName, takesOver: before?.id ?? null };
+    const config = input.config ?? sweep.config;
+    const scheduler = { ...input, config, sweepId: id, entityName: sweep.entityName, takesOver: before?.id ?? null };
     await pushScheduler(context, principal, scheduler, async (tx, item) => {
       const values = {
         state: "PENDING",

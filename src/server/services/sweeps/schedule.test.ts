@@ -30,7 +30,7 @@ describe.each(databases)("sweeps that the server schedules, on $name", ({ open }
     const lease = (max = 10) => plane.lease(agent, max);
     expect(await lease()).toEqual([]);
     const end = async (one: Lease | undefined, state: "FINISHED" | "FAILED" = "FINISHED") => {
-      await plane.services.items.acknowledge(plane.admin, refOf(one), one?.item.runId ?? "");
+      await plane.services.items.ack(plane.admin, { ...refOf(one), runName: one?.item.runId ?? "" });
       const ref = { lease: refOf(one), state, cause: state === "FINISHED" ? "completed" : "code_failed" } as const;
       await plane.services.items.settle(plane.admin, { ...ref, retry: false });
     };
@@ -167,9 +167,11 @@ describe.each(databases)("sweeps that the server schedules, on $name", ({ open }
     await end((await lease())[0]);
     const resourceType = "sagemaker";
     const target = { entityName: "admin", queueName: queue.name, resourceType };
-    const variable = { name: "size", schema: JSON.stringify({ type: "string" }) };
-    const broken = { ...JSON.parse(CONFIG), ResourceConfig: { InstanceType: "{{size}}", InstanceCount: 1, VolumeSizeInGB: 1 } };
-    const templateVariables = [variable];
+    const broken = {
+      ...JSON.parse(CONFIG),
+      ResourceConfig: { InstanceType: "{{size}}", InstanceCount: 1, VolumeSizeInGB: 1 },
+    };
+    const templateVariables = JSON.stringify({ size: { schema: { type: "string" } } });
     const upsert = (resourceConfig: string, more: object) =>
       plane.services.queues.upsert(plane.admin, { ...target, resourceConfig, ...more });
     await upsert(JSON.stringify(broken), { templateVariables });
@@ -180,7 +182,7 @@ describe.each(databases)("sweeps that the server schedules, on $name", ({ open }
     });
     expect(await stateOf(sweep)).toEqual({ state: "CRASHED", handed: 1 });
     await expect(plane.services.items.retry(plane.admin, scheduler)).rejects.toThrow("is not retried");
-    await upsert(CONFIG, { templateVariables: [] });
+    await upsert(CONFIG, { templateVariables: "{}" });
     await plane.services.sweeps.upsert(plane.admin, { id: sweep, launchScheduler, state: "PENDING" });
     expect(await lease()).toEqual([]);
     await plane.services.sweep();
@@ -217,11 +219,11 @@ describe.each(databases)("sweeps that the server schedules, on $name", ({ open }
     const popped = await plane.services.items.pop(plane.admin, { entityName: "admin", queueName: queue.name });
     const itemId = popped?.item.id ?? "";
     expect(itemId).toBe(sweep.schedulerItemId);
-    await plane.services.items.acknowledgePlain(plane.admin, itemId, sweep.id);
+    await plane.services.items.ack(plane.admin, { itemId, runName: sweep.id });
     await plane.services.sweep();
     expect(await plane.lease(await plane.agent([queue]))).toEqual([]);
     const failed = { itemId, message: "the program ended", stage: "run" };
-    expect(await plane.services.items.failPlain(plane.admin, failed)).toBe(true);
+    expect(await plane.services.items.fail(plane.admin, failed)).toBe(true);
     expect(await stateOf(sweep.id)).toMatchObject({ state: "CRASHED" });
   });
 });
