@@ -45,7 +45,10 @@ export function assemble(parts: Parts): { readonly services: Services; readonly 
   });
   const urlMinutes = limits.uploadUrlMinutes;
   const signedUrls = createSignedUrls({ files, clock, secret, minutes: urlMinutes });
-  const runFiles = createRunFiles({ services, database, files, signedUrls, clock, urlMinutes });
+  const runFiles = createRunFiles({
+    ...{ services, database, files, signedUrls, clock, logger, urlMinutes },
+    maxBytes: limits.fileBytes,
+  });
   services.alsoSweep(runFiles.sweep);
   const app = createApp({
     ...{ services, runFiles, clock, logger, limits, baseUrl, plainProtocol, closing, version: parts.version },

@@ -43,6 +43,12 @@ export const SERVER_SETTINGS = z.object({
     .url({ protocol: /^https?$/ })
     .optional()
     .describe("Address at which clients and jobs reach that service, where it differs."),
+  SLIPWAY_FILES_S3_ADDRESS_STYLE: z
+    .enum(["path", "virtual-host"])
+    .optional()
+    .describe(
+      "Where the bucket stands in its addresses: `path` (https://HOST/BUCKET/KEY) or `virtual-host` (https://BUCKET.HOST/KEY: the service needs a name for the bucket, and clients have to resolve it). Without it: `path` for a given endpoint, `virtual-host` for AWS.",
+    ),
   SLIPWAY_FILES_S3_ACCESS_KEY_ID: z
     .string()
     .min(1)
@@ -95,7 +101,9 @@ export const SERVER_SETTINGS = z.object({
     .describe("Most fields one GraphQL operation may ask for; a field under a list counts once per requested element."),
   SLIPWAY_STREAM_MAX_BYTES: bytes(64 * MEBIBYTE).describe("Largest body of one file_stream request."),
   SLIPWAY_CODE_MAX_BYTES: bytes(1024 * MEBIBYTE).describe("Largest code archive."),
-  SLIPWAY_FILE_MAX_BYTES: bytes(5 * 1024 * MEBIBYTE).describe("Largest file of a run."),
+  SLIPWAY_FILE_MAX_BYTES: bytes(5 * 1024 * MEBIBYTE).describe(
+    "Largest file of a run or an artifact. One that was sent straight to a bucket is removed from there when it is seen.",
+  ),
   SLIPWAY_RUN_SILENCE_SECONDS: z.coerce
     .number()
     .int()
@@ -242,6 +250,7 @@ function s3FilesOf(
     SLIPWAY_FILES_S3_REGION: region,
     SLIPWAY_FILES_S3_ENDPOINT: endpoint,
     SLIPWAY_FILES_S3_PUBLIC_ENDPOINT: publicEndpoint,
+    SLIPWAY_FILES_S3_ADDRESS_STYLE: style,
     SLIPWAY_FILES_S3_ACCESS_KEY_ID: accessKeyId,
     SLIPWAY_FILES_S3_SECRET_ACCESS_KEY: secretAccessKey,
   } = settings;
@@ -259,6 +268,7 @@ function s3FilesOf(
     region: region ?? (env.AWS_REGION || env.AWS_DEFAULT_REGION || "us-east-1"),
     ...(endpoint === undefined ? {} : { endpoint: endpoint.replace(/\/+$/, "") }),
     ...(publicEndpoint === undefined ? {} : { publicEndpoint: publicEndpoint.replace(/\/+$/, "") }),
+    ...(style === undefined ? {} : { style }),
     ...(accessKeyId === undefined || secretAccessKey === undefined
       ? {}
       : { credentials: { accessKeyId, secretAccessKey } }),

@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import type { Readable } from "node:stream";
+import type { Logger } from "pino";
 import type { Clock } from "../core/clock.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import type { Database } from "../store/database.ts";
@@ -9,6 +10,7 @@ import {
   closeRunFile,
   countRunFiles,
   deleteRunFile,
+  emptyRunFile,
   expectRunFiles,
   listOpenRunFiles,
   listRunFiles,
@@ -85,7 +87,10 @@ export interface RunFilesDeps {
   readonly files: FileStore;
   readonly signedUrls: SignedUrls;
   readonly clock: Clock;
+  readonly logger: Pick<Logger, "warn">;
   readonly urlMinutes: number;
+  /** Largest file, in bytes. */
+  readonly maxBytes: number;
 }
 
 /** LAUNCH_DEFAULT_PROJECT of the wandb client, where its agents have their own runs. */
@@ -98,17 +103,25 @@ const MAX_FILES = 1000;
 const ROUND = 1000;
 const AT_ONCE = 16;
 
-export function createRunFiles({ services, database, files, signedUrls, clock, urlMinutes }: RunFilesDeps): RunFiles {
+export function createRunFiles(deps: RunFilesDeps): RunFiles {
+  const { services, database, files, signedUrls, clock, logger, urlMinutes, maxBytes } = deps;
   const { kysely } = database;
   /** An upload that began in time may take as long again. */
   const openMs = 2 * urlMinutes * 60_000;
 
   const pathOf = (runId: string, name: string) => `runs/${runId}/files/${checkedName(name).join("/")}`;
 
-  /** Asks the file store, and keeps what it says; false where the file is absent. */
+  /** Asks the file store, and keeps what it says. An address says nothing of a size: what is too large goes when it is seen. */
   async function look({ runId, name }: OpenRunFile): Promise<void> {
-    const info = await files.info(pathOf(runId, name));
+    const path = pathOf(runId, name);
+    const info = await files.info(path);
     if (!info) return;
+    if (info.size > maxBytes) {
+      logger.warn({ runId, name, size: info.size, maxBytes }, "a file larger than SLIPWAY_FILE_MAX_BYTES is removed");
+      await emptyRunFile(kysely, { runId, name });
+      await files.remove(path);
+      return;
+    }
     await saveRunFile(kysely, { runId, name, size: info.size, md5: info.md5 ?? null, updatedAt: info.changedAt });
   }
 
@@ -170,7 +183,7 @@ export function createRunFiles({ services, database, files, signedUrls, clock, u
         return { name, path, size: await files.size(path) };
       }),
     );
-    return found.flatMap(({ name, path, size }) => (size === undefined ? [] : { name, path, size }));
+    return found.flatMap(({ name, path, size }) => (size === undefined || size > maxBytes ? [] : { name, path, size }));
   }
 
   return {

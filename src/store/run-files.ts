@@ -46,6 +46,19 @@ export async function saveRunFile(db: Kysely<Tables>, file: RunFileRecord): Prom
     .execute();
 }
 
+/** What was kept under a name is there no more; a file may come anew while an address is good. */
+export async function emptyRunFile(
+  db: Kysely<Tables>,
+  { runId, name }: Pick<OpenRunFile, "runId" | "name">,
+): Promise<void> {
+  await db
+    .updateTable("runFiles")
+    .set({ size: null, md5: null })
+    .where("runId", "=", runId)
+    .where("name", "=", name)
+    .execute();
+}
+
 /** The ones that were asked for longest ago first. */
 export async function listOpenRunFiles(
   db: Kysely<Tables>,

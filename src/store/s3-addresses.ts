@@ -7,12 +7,24 @@ import {
 import { SignatureV4 } from "@smithy/signature-v4";
 import type { DirectAccess } from "./files.ts";
 
+/** Where the bucket stands in an address: `https://HOST/BUCKET/KEY` or `https://BUCKET.HOST/KEY`. */
+export type AddressStyle = "path" | "virtual-host";
+
+/**
+ * The style for a bucket where none was chosen: services other than AWS seldom have a name for each bucket, and a bucket's name with
+ * dots fits no wildcard certificate.
+ */
+export function usualStyle(place: { readonly bucket: string; readonly endpoint?: string | undefined }): AddressStyle {
+  return place.endpoint !== undefined || place.bucket.includes(".") ? "path" : "virtual-host";
+}
+
 /** Where the objects of a bucket are, as clients reach them. */
 export interface S3Place {
   readonly bucket: string;
   readonly region: string;
   readonly endpoint?: string;
   readonly publicEndpoint?: string;
+  readonly style: AddressStyle;
   at(path: string): { readonly Bucket: string; readonly Key: string };
 }
 
@@ -26,11 +38,13 @@ export function createS3Addresses(client: S3Client, place: S3Place): DirectAcces
     // S3 signs the path as it is sent.
     uriEscapePath: false,
   });
-  const given = place.publicEndpoint ?? place.endpoint;
-  // Names with dots fit no wildcard certificate.
-  const inPath = given !== undefined || place.bucket.includes(".");
-  const host = inPath ? `s3.${place.region}.amazonaws.com` : `${place.bucket}.s3.${place.region}.amazonaws.com`;
-  const base = new URL(given ?? `https://${host}`);
+  const service = new URL(place.publicEndpoint ?? place.endpoint ?? `https://s3.${place.region}.amazonaws.com`);
+  const inPath = place.style === "path";
+  const under = (host: string) => (inPath ? host : `${place.bucket}.${host}`);
+  const hostname = under(service.hostname);
+  const host = under(service.host);
+  // A service may stand behind a path of its own.
+  const before = service.pathname.replace(/\/+$/, "") + (inPath ? `/${place.bucket}` : "");
 
   async function presign(
     method: "GET" | "PUT",
@@ -42,19 +56,19 @@ export function createS3Addresses(client: S3Client, place: S3Place): DirectAcces
     const signed = await signer.presign(
       {
         method,
-        protocol: base.protocol,
-        hostname: base.hostname,
-        ...(base.port === "" ? {} : { port: Number(base.port) }),
-        path: inPath ? `/${place.bucket}/${key}` : `/${key}`,
+        protocol: service.protocol,
+        hostname,
+        ...(service.port === "" ? {} : { port: Number(service.port) }),
+        path: `${before}/${key}`,
         query: { ...query },
-        headers: { host: base.host, "x-amz-content-sha256": "UNSIGNED-PAYLOAD" },
+        headers: { host, "x-amz-content-sha256": "UNSIGNED-PAYLOAD" },
       },
       { expiresIn: expiresInS, unsignableHeaders: new Set(["content-type"]) },
     );
     const text = Object.entries(signed.query ?? {})
       .flatMap(([name, value]) => [value ?? ""].flat().map((one) => `${escaped(name)}=${escaped(one)}`))
       .join("&");
-    return `${base.protocol}//${base.host}${signed.path}?${text}`;
+    return `${service.protocol}//${host}${signed.path}?${text}`;
   }
 
   return {

@@ -1,10 +1,17 @@
+import { execFile as execFileWithCallback } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
+import http from "node:http";
+import type net from "node:net";
 import { Readable } from "node:stream";
+import { promisify } from "node:util";
 import { CreateBucketCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestLocalAws, type TestLocalAws } from "../../test/support/local-aws.ts";
+import { pythonPeers } from "../../test/support/python-peers.ts";
 import { type FileStore, FileTooLarge } from "./files.ts";
 import { createS3FileStore } from "./s3-files.ts";
+
+const execFile = promisify(execFileWithCallback);
 
 let aws: TestLocalAws;
 let files: FileStore;
@@ -84,9 +91,77 @@ test("presigned addresses send and fetch past the server, whole and in parts, an
   expect((await files.info("parted"))?.md5).toBeUndefined();
 });
 
+test("buckets may stand in the host's name: the server's own requests and the addresses that boto3 would make", async () => {
+  const { port, host } = new URL(aws.client.endpoint);
+  // No resolver knows the names of buckets under localhost; as in a browser, all of them are this machine.
+  const lookup: net.LookupFunction = (_name, _options, callback) =>
+    callback(null, [{ address: "127.0.0.1", family: 4 }]);
+  const httpAgent = new http.Agent({ lookup });
+  const endpoint = `http://localhost:${port}`;
+  const options = { bucket: "files", prefix: "v", region: aws.client.region, credentials: aws.client.credentials };
+  const store = createS3FileStore({ ...options, endpoint, style: "virtual-host", requestHandler: { httpAgent } });
+  try {
+    await store.put("one", Readable.from([Buffer.from("hello")]), accept);
+    expect((await whole(store.stream("one"))).toString()).toBe("hello");
+    expect(
+      (await files.direct!.downloadUrl("one", { expiresInS: 60, name: "one" })).startsWith(`http://${host}/files/`),
+    ).toBe(true);
+
+    const url = new URL(await store.direct!.downloadUrl("one", { expiresInS: 60, name: "one" }));
+    const put = new URL(await store.direct!.uploadUrl("two", { expiresInS: 60 }));
+    expect(url.host).toBe(`files.localhost:${port}`);
+    expect((await over(httpAgent, url, "GET")).body).toBe("hello");
+    expect((await over(httpAgent, put, "PUT", "sent")).status).toBe(200);
+    expect((await whole(store.stream("two"))).toString()).toBe("sent");
+    put.pathname = "/v/three";
+    expect((await over(httpAgent, put, "PUT", "sent")).status).toBe(403);
+
+    const { python } = await pythonPeers();
+    const { stdout } = await execFile(
+      python,
+      [
+        "-c",
+        `import boto3, botocore.config
+for style in ("virtual", "path"):
+    config = botocore.config.Config(signature_version="s3v4", s3={"addressing_style": style})
+    s3 = boto3.client("s3", endpoint_url="${endpoint}", config=config)
+    print(s3.generate_presigned_url("get_object", Params={"Bucket": "files", "Key": "v/one"}))`,
+      ],
+      { env: aws.env },
+    );
+    const [theirs, inPath] = stdout
+      .trim()
+      .split("\n")
+      .map((line) => new URL(line));
+    expect([theirs?.host, theirs?.pathname]).toEqual([url.host, url.pathname]);
+    expect((await over(httpAgent, theirs!, "GET")).body).toBe("hello");
+    const ours = createS3FileStore({ ...options, endpoint });
+    const plain = new URL(await ours.direct!.downloadUrl("one", { expiresInS: 60, name: "one" }));
+    await ours.close();
+    expect([inPath?.host, inPath?.pathname]).toEqual([plain.host, plain.pathname]);
+    expect((await over(httpAgent, inPath!, "GET")).body).toBe("hello");
+  } finally {
+    await store.close();
+    httpAgent.destroy();
+  }
+});
+
+/** A request by this agent's connections, whose Host is the address's. */
+function over(agent: http.Agent, url: URL, method: string, body = ""): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const headers = { "content-length": Buffer.byteLength(body) };
+    http
+      .request(url, { agent, method, headers }, async (response) => {
+        resolve({ status: response.statusCode ?? 0, body: (await whole(response)).toString() });
+      })
+      .on("error", reject)
+      .end(body);
+  });
+}
+
 test("everything lies under the prefix", async () => {
   const client = new S3Client({ ...aws.client, forcePathStyle: true });
   await files.put("here", Readable.from(["x"]), accept);
   const { Contents } = await client.send(new ListObjectsV2Command({ Bucket: "files" }));
-  expect(Contents?.every(({ Key }) => Key?.startsWith("a/b/"))).toBe(true);
+  expect(Contents?.every(({ Key }) => Key?.startsWith("a/b/") || Key?.startsWith("v/"))).toBe(true);
 });

@@ -10,21 +10,26 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
+  type S3ClientConfig,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import type { FileInfo, FileStore } from "./files.ts";
 import { digests, FileTooLarge } from "./files.ts";
-import { createS3Addresses } from "./s3-addresses.ts";
+import { type AddressStyle, createS3Addresses, usualStyle } from "./s3-addresses.ts";
 
 export interface S3FilesOptions {
   readonly bucket: string;
   /** Without slashes at its ends; may be empty. */
   readonly prefix: string;
   readonly region: string;
-  /** Of another service than AWS that speaks S3; buckets are in its paths then. */
+  /** Of another service than AWS that speaks S3. */
   readonly endpoint?: string;
   /** Where clients reach it, if not at the endpoint. */
   readonly publicEndpoint?: string;
+  /** Where the bucket stands in addresses; usualStyle where absent. */
+  readonly style?: AddressStyle;
+  /** How the server's own requests are sent; over the SDK's own connections where absent. */
+  readonly requestHandler?: S3ClientConfig["requestHandler"];
   /** Without it: the SDK's own chain (environment, profile, role of the machine). */
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
@@ -39,13 +44,16 @@ const PART_BYTES = 16 * 1024 * 1024;
  */
 export function createS3FileStore(options: S3FilesOptions): FileStore {
   const { bucket, prefix } = options;
+  const style = options.style ?? usualStyle(options);
   const client = new S3Client({
     region: options.region,
     maxAttempts: 5,
     // Other services than AWS refuse the checksums that newer SDKs add on their own.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
-    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint, forcePathStyle: true }),
+    forcePathStyle: style === "path",
+    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
+    ...(options.requestHandler === undefined ? {} : { requestHandler: options.requestHandler }),
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
   });
 
@@ -137,7 +145,7 @@ export function createS3FileStore(options: S3FilesOptions): FileStore {
   }
 
   return {
-    direct: createS3Addresses(client, { ...options, at }),
+    direct: createS3Addresses(client, { ...options, style, at }),
     put,
     info,
     stream,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import type { Database } from "../../store/database.ts";
-import { createDirectoryFileStore } from "../../store/files.ts";
+import { createDirectoryFileStore, type FileStore } from "../../store/files.ts";
 import { assemble } from "../assemble.ts";
 import { readServerConfig } from "../config.ts";
 import type { ServiceLimits, Services } from "../services/services.ts";
@@ -55,13 +55,15 @@ export async function createTestApp(
     readonly clock?: Clock;
     readonly env?: Readonly<Record<string, string>>;
     readonly limits?: Partial<ServiceLimits>;
+    /** A directory where absent; closed with the app. */
+    readonly files?: FileStore;
   } = {},
 ): Promise<TestApp> {
   const directory = await mkdtemp(join(tmpdir(), "slipway-app-"));
   const clock = options.clock ?? systemClock;
   const log: string[] = [];
   const logger = pino({ level: "trace" }, { write: (line: string) => void log.push(line) });
-  const files = createDirectoryFileStore(directory);
+  const files = options.files ?? createDirectoryFileStore(directory);
   const closing = new AbortController();
   const { services, app } = assemble({
     ...{ database, files, clock, logger, closing: closing.signal },

@@ -81,7 +81,7 @@ afterAll(async () => {
   await git?.close();
 });
 
-describe("launching", { timeout: 300_000 }, () => {
+describe("launching", () => {
   const launch = (queue: string, ...args: string[]) => slipway("launch", "-q", queue, "-p", PROJECT, "--json", ...args);
 
   test.concurrent("what slipway launch pushes is trained by slipway launch-agent", async () => {
