@@ -1,14 +1,42 @@
-import { Argument, Command } from "commander";
+import { Argument, Command, Option } from "commander";
 import { accessOptions } from "../access-options.ts";
+import type { LintOptions } from "../aws-lint.ts";
 import type { PolicyOptions, TrustOptions } from "../aws-policy.ts";
 import { collect } from "../collect.ts";
 
-export const TRUST_KINDS = ["ec2", "irsa", "pod-identity", "account", "sagemaker"] as const;
+const TRUST_KINDS = ["ec2", "irsa", "pod-identity", "account", "sagemaker"] as const;
 
 export function awsCommand(): Command {
   return new Command("aws")
     .description("The AWS side of a queue: the roles and policies that agent and jobs need.")
-    .addCommand(policyCommand());
+    .addCommand(policyCommand())
+    .addCommand(lintCommand());
+}
+
+function lintCommand(): Command {
+  return trustOptions(
+    accessOptions(new Command("lint").argument("<policy>", "a file with the policy's JSON, - for standard input")),
+  )
+    .description(
+      "Find what a pasted policy misses or gives too much: each denied call with the reason and what happens at run time, and the statement that mends it.",
+    )
+    .addOption(
+      new Option("--for <purpose>", "what the policy is for (default: by what is in it)").choices([
+        "agent",
+        "execution-role",
+        "trust",
+      ]),
+    )
+    .addOption(new Option("--who <party>", "trust: who is to assume the role").choices(TRUST_KINDS))
+    .option("--only-account", "trust sagemaker: only for jobs of --account")
+    .option("--no-logs", "the agent does not read logs")
+    .option("--no-stop", "the agent stops no jobs")
+    .option("--json", "print JSON")
+    .addHelpText("after", "\nEnds with 1 if a call would be denied or more is allowed than is needed.")
+    .action(async (file: string, options: LintOptions) => {
+      const { lint } = await import("../aws-lint.ts");
+      process.exitCode = await lint(file, options);
+    });
 }
 
 function policyCommand(): Command {
@@ -49,7 +77,7 @@ function policyCommand(): Command {
 }
 
 /** Details of who is trusted. */
-export function trustOptions(command: Command): Command {
+function trustOptions(command: Command): Command {
   return command
     .option("--principal <arn>", "account: a user or role that may assume it; may be given several times", collect)
     .option("--external-id <id>", "account: what the caller must name")

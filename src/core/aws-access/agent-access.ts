@@ -135,6 +135,7 @@ function imageNeeds({ imageRepositories, baseRepositories, buildRepository }: Ac
         buildRepository === undefined
           ? "a missing image is seen only when the job fails"
           : "every build is made again, or refused",
+      optional: true,
       actions: ["ecr:DescribeImages"],
       resources: imageRepositories,
     }),

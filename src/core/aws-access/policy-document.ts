@@ -33,6 +33,8 @@ export interface AccessNeed {
   readonly why: string;
   /** What happens when they are denied. */
   readonly without: string;
+  /** Jobs run without it; something is told later, or not at all. */
+  readonly optional?: boolean;
   /** Each call that is made, on an example of what the statement's patterns stand for. */
   readonly requests: readonly AccessRequest[];
 }
@@ -47,6 +49,7 @@ export function accessNeed(input: {
   readonly sid: string;
   readonly why: string;
   readonly without: string;
+  readonly optional?: boolean;
   readonly actions: readonly string[];
   readonly resources: readonly string[];
   readonly condition?: PolicyCondition;
@@ -58,6 +61,7 @@ export function accessNeed(input: {
   return {
     why: input.why,
     without: input.without,
+    ...(input.optional === undefined ? {} : { optional: input.optional }),
     statement: {
       Sid: input.sid,
       Effect: "Allow",
