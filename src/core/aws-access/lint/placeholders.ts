@@ -24,10 +24,10 @@ export function fillPlaceholders(
         path,
         message: `${found.join(" and ")} still stands there`,
         atRunTime: "the statement matches nothing, or AWS refuses the policy",
-        cure: found.map((one) => `put ${valueOf(one, targets) ?? "your own value"} for ${one}`).join(", "),
+        cure: found.map((one) => `put ${meaningOf(one, targets) ?? "your own value"} for ${one}`).join(", "),
         actions: [],
       });
-      return value.replace(PLACEHOLDER, (one) => valueOf(one, targets) ?? one);
+      return value.replace(PLACEHOLDER, (one) => meaningOf(one, targets) ?? one);
     }
     if (Array.isArray(value))
       return (value as readonly JsonValue[]).map((item, at) => fill(item, elementPath(path, at)));
@@ -37,7 +37,7 @@ export function fillPlaceholders(
   return { document: fill(document, ""), findings };
 }
 
-function valueOf(placeholder: string, targets: AccessTargets): string | undefined {
+function meaningOf(placeholder: string, targets: AccessTargets): string | undefined {
   const name = placeholder.toLowerCase().replace(/[^a-z]/g, "");
   if (name.includes("region")) return targets.region;
   if (name.includes("account")) return targets.accountId;
