@@ -19,6 +19,12 @@ export interface AgentConfig {
   readonly stopDelaySeconds: number;
   readonly launchConfig: LaunchConfig;
   readonly logLevel: string;
+  /** The container engine of the builder docker, as the docker command finds it. */
+  readonly engine: { readonly host?: string; readonly tls?: boolean; readonly certPath?: string };
+  /** Docker's config.json, with the logins for base images. */
+  readonly dockerConfig: string;
+  /** The agent's environment, of which builder.secrets and credential helpers name variables. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /**
    * A test hook, of no use otherwise: the agent kills itself (SIGKILL) at this named point between two steps of a job;
    * `crash-point.ts` lists the names.
@@ -42,6 +48,16 @@ export const AGENT_SETTINGS = z.object({
     .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"])
     .optional()
     .describe("The least severe log line that is written. Default: by the launch-config's verbosity."),
+  DOCKER_HOST: z
+    .string()
+    .optional()
+    .describe("Address of the container engine for builder.type docker: unix:///PATH or tcp://HOST:PORT."),
+  DOCKER_TLS_VERIFY: z.string().optional().describe("Set to anything: speak TLS with an engine at tcp://."),
+  DOCKER_CERT_PATH: z.string().optional().describe("Directory of ca.pem, cert.pem and key.pem for that. Default ~/.docker."),
+  DOCKER_CONFIG: z
+    .string()
+    .optional()
+    .describe("Directory of Docker's config.json, with the logins for base images. Default ~/.docker."),
   SLIPWAY_TEST_CRASH_AT: z.string().optional().describe("Test hook: kill the agent at a named point."),
 });
 
@@ -96,6 +112,13 @@ export function readAgentConfig(
     stopDelaySeconds: "stopped_run_timeout" in launchConfig.raw ? launchConfig.stoppedRunTimeout : 0,
     launchConfig,
     logLevel: settings.SLIPWAY_LOG_LEVEL ?? (verbosity > 0 ? "debug" : "info"),
+    engine: {
+      ...(settings.DOCKER_HOST === undefined ? {} : { host: settings.DOCKER_HOST }),
+      ...(settings.DOCKER_TLS_VERIFY === undefined ? {} : { tls: true }),
+      ...(settings.DOCKER_CERT_PATH === undefined ? {} : { certPath: settings.DOCKER_CERT_PATH }),
+    },
+    dockerConfig: join(settings.DOCKER_CONFIG ?? join(homedir(), ".docker"), "config.json"),
+    environment: env,
     crashAt: settings.SLIPWAY_TEST_CRASH_AT,
   };
 }

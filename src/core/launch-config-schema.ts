@@ -40,12 +40,12 @@ const builder = z.strictObject(
       .enum(["layer", "docker", "kaniko", "noop"])
       .default("layer")
       .describe(
-        "layer: put code and dependencies on a base image, without Docker. docker: docker build. kaniko: build inside Kubernetes. noop: never build; only items with an image run.",
+        "layer: put code and dependencies on a base image, without Docker. docker: have a container engine (DOCKER_HOST) run the code's Dockerfile, or one that Slipway writes. kaniko: build inside Kubernetes. noop: never build; only items with an image run.",
       ),
     base: text()
       .optional()
       .describe(
-        "The base image of the layer builder, or host: an image of the code alone that only a local runtime can run.",
+        "The base image of code without a Dockerfile, or (layer) host: an image of the code alone that only a local runtime can run.",
       ),
     platform: z
       .enum(["linux/amd64", "linux/arm64"])
@@ -59,6 +59,22 @@ const builder = z.strictObject(
     destination: text()
       .optional()
       .describe("Where built images go, if not to registry: the URI or ARN of an ECR repository."),
+    network: z
+      .enum(["default", "host", "none"])
+      .optional()
+      .describe("docker: the network of the Dockerfile's steps. Left out: the engine's default."),
+    secrets: z
+      .record(
+        z.string().regex(/^[\w.-]+$/, { error: "is not the name of a secret (letters, digits and . _ -)" }),
+        z.union([z.strictObject({ env: text() }), z.strictObject({ file: text() })], {
+          error: "must be {env: VARIABLE} or {file: PATH}",
+        }),
+        { error: "must be a block of names, each with {env: VARIABLE} or {file: PATH}" },
+      )
+      .optional()
+      .describe(
+        "docker: secrets that steps may read with RUN --mount=type=secret,id=NAME; they stay in no layer. pip_conf is pip's settings file in Dockerfiles that Slipway writes.",
+      ),
     "build-context-store": kanikoKey("kaniko: where build contexts are kept (s3://...)."),
     build_context_store: kanikoKey("The same as build-context-store."),
     "build-job-name": kanikoKey("kaniko: prefix of the build job's name."),

@@ -16,6 +16,10 @@ export interface BuilderConfig {
   readonly platform?: "linux/amd64" | "linux/arm64";
   /** The Python version in the base image, `3.11`, where the image itself does not tell. */
   readonly python?: string;
+  /** Of the steps of a Dockerfile; absent: the engine's default. */
+  readonly network?: "host" | "none";
+  /** Where the secrets of a build come from, by name. */
+  readonly secrets?: Readonly<Record<string, { readonly env: string } | { readonly file: string }>>;
   /** Where built images go, if not to `registry`. */
   readonly destination?: EcrRepository;
   readonly kaniko?: JsonObject;
@@ -63,7 +67,7 @@ export function parseLaunchConfig(text: string, fileName: string): LaunchConfig 
   const builder = file.builder;
   const kaniko = Object.fromEntries(
     Object.entries(builder ?? {}).filter(
-      ([key]) => !["type", "base", "platform", "python", "destination"].includes(key),
+      ([key]) => !["type", "base", "platform", "python", "destination", "network", "secrets"].includes(key),
     ),
   ) as JsonObject;
   if (problems.length > 0) throw invalid(fileName, problems);
@@ -87,6 +91,8 @@ export function parseLaunchConfig(text: string, fileName: string): LaunchConfig 
       ...(builder?.platform === undefined ? {} : { platform: builder.platform }),
       ...(builder?.python === undefined ? {} : { python: builder.python }),
       ...(destination === undefined ? {} : { destination }),
+      ...(builder?.network === undefined || builder.network === "default" ? {} : { network: builder.network }),
+      ...(builder?.secrets === undefined ? {} : { secrets: builder.secrets }),
       ...(Object.keys(kaniko).length === 0 ? {} : { kaniko }),
     },
     verbosity: file.verbosity,

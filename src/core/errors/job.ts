@@ -29,8 +29,8 @@ export const JOB_ERRORS = {
   JOB_NEEDS_DOCKERFILE: {
     status: 422,
     exit: 2,
-    message: "The job {job} is to be built with its {dockerfile}, and this agent's builder does not read Dockerfiles",
-    hint: "Build and push the image yourself and make a job of it (slipway job create image IMAGE), or make the job without its Dockerfile.",
+    message: "The code is to be built with its {dockerfile}, and this agent's builder (builder.type layer) does not read Dockerfiles",
+    hint: "Set builder.type to docker in the agent's launch-config.yaml, or build and push the image yourself and launch that (-d IMAGE).",
   },
   JOB_CODE_INCOMPLETE: {
     status: 422,

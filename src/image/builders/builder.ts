@@ -1,5 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
+import type { EngineAddress } from "../engine/engine.ts";
 import type { CredentialsProvider } from "../registry-credentials.ts";
 
 /** What an image is made of and where it goes. */
@@ -10,8 +11,13 @@ export interface BuildRequest {
   readonly entryPoint: readonly string[];
   /** Path of the requirements file inside the code. */
   readonly requirements?: string;
-  /** An image reference, or `host`: no base at all, to be run over the file system of the machine that built it. */
-  readonly base: string;
+  /** Path inside the code of the Dockerfile that makes the image; absent: `Dockerfile.wandb` beside the entry point, if there is one. */
+  readonly dockerfile?: string;
+  /**
+   * An image reference, or `host`: no base at all, to be run over the file system of the machine that built it. May be absent
+   * for code with a Dockerfile.
+   */
+  readonly base?: string;
   /** `linux/amd64` or `linux/arm64`; for the base `host` it must be this machine's own. */
   readonly platform: string;
   /** Python version in the base image (`3.11`), where the image itself does not tell. */
@@ -28,11 +34,13 @@ export interface BuildTarget {
   readonly credentials: CredentialsProvider;
   /** `HOST/REPOSITORY` by which others know it, for the image's URI; a base image on the same HOST is read from `endpoint`. */
   readonly publicName: string;
+  /** The digest of a tag, asked of the registry's owner (ECR's DescribeImages); throws to have the registry itself asked. */
+  readonly findImage?: (tag: string) => Promise<string | undefined>;
 }
 
 /** What a builder is doing now. */
 export interface BuildProgress {
-  readonly step: "code" | "base" | "dependencies" | "pushing" | "unchanged" | "done";
+  readonly step: "code" | "base" | "dependencies" | "building" | "pushing" | "unchanged" | "done";
   /** A short line for people. */
   readonly message: string;
   readonly bytes?: number;
@@ -47,6 +55,8 @@ export interface BuiltImage {
   /** True if the registry had the image already and nothing was built. */
   readonly cached: boolean;
   readonly seconds: number;
+  /** The entry point as it reads in the image, where a Dockerfile's build context is not the whole code. */
+  readonly entryPoint?: readonly string[];
 }
 
 /** What builders need of the machine. */
@@ -59,6 +69,17 @@ export interface BuilderDependencies {
   readonly baseCredentials?: (host: string) => ReturnType<CredentialsProvider>;
   /** The Python of the base `host` and the one whose pip resolves packages; `python3` where absent. */
   readonly python?: string;
+  /** For the builder docker. */
+  readonly docker?: DockerBuilderSettings;
+}
+
+/** What the builder docker is told in launch-config.yaml and the environment. */
+export interface DockerBuilderSettings {
+  readonly engine: EngineAddress;
+  /** The network of the steps; the engine's own default where absent. */
+  readonly network?: "host" | "none";
+  /** Reads the secrets that steps may mount, by id. Throws BUILD_SECRET_MISSING. */
+  readonly secrets?: () => Promise<ReadonlyMap<string, Buffer>>;
 }
 
 /** Turns code into an image in a registry. */
@@ -75,6 +96,8 @@ export async function createBuilder(type: BuilderType, dependencies: BuilderDepe
   switch (type) {
     case "layer":
       return (await import("./layer.ts")).createLayerBuilder(dependencies);
+    case "docker":
+      return (await import("./docker.ts")).createDockerBuilder(dependencies);
     case "noop":
       return (await import("./noop.ts")).createNoopBuilder();
     default:

@@ -1,24 +1,24 @@
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { join, posix } from "node:path";
+import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import { type BaseImage, findBaseImage } from "../base-image.ts";
 import { basePython } from "../base-python.ts";
+import { contentTag, treeDigest } from "../content-key.ts";
 import { type DependencyRequest, dependencyKey, dependencyLayer, tagDependencyLayer } from "../dependency-layer.ts";
-import { formatSize, sha256 } from "../digest.ts";
+import { type Digest, formatSize } from "../digest.ts";
+import { chooseDockerfile } from "../dockerfile-choice.ts";
 import { keepAll, readIgnoreRules } from "../ignore-rules.ts";
 import { createLayerCache, type LayerCache } from "../layer-cache.ts";
-import { CODE_DIRECTORY, DEPENDENCIES_DIRECTORY, type Layer, writeCodeLayer } from "../layers.ts";
+import { CODE_DIRECTORY, DEPENDENCIES_DIRECTORY, writeCodeLayer } from "../layers.ts";
 import { emptyBase, formatPlatform, type ImageSettings, parsePlatform } from "../oci.ts";
 import { fetchLayer, pushImage } from "../push-image.ts";
 import { hostPython, type PythonTarget } from "../python-target.ts";
 import { createRegistry, type Registry } from "../registry.ts";
 import { readRequirementsFile } from "../requirements-file.ts";
-import type { TarGzip } from "../tar-gzip.ts";
 import { readTree } from "../tree.ts";
-import { unpackArchive } from "../unpack.ts";
 import type { BuilderDependencies, BuildProgress, BuildRequest, BuiltImage, ImageBuilder } from "./builder.ts";
+import { codeDirectory, findBuilt } from "./preparation.ts";
 
-/** Raised when a change of this program changes what an image holds. */
-const VERSION = 1;
 /** Bytes of layers that the cache keeps. */
 const CACHE_LIMIT = 20_000_000_000;
 
@@ -56,76 +56,90 @@ async function buildIn(
   const python = options.python ?? "python3";
   const registry = createRegistry({ ...options, endpoint: target.endpoint, credentials: target.credentials });
 
-  const { directory, layer: code } = await codeLayer(options, workDirectory);
-  const from = options.base === "host" ? undefined : await findBase(options, registry);
+  say("code", "Reading the code");
+  const directory = await codeDirectory(options, workDirectory);
+  await refuseDockerfile(directory, options);
+  const entries = await readTree(directory, "archive" in options.source ? keepAll : await readIgnoreRules(directory));
+  const codeDigest = await treeDigest(entries, signal);
+  const named = baseOf(options);
+  const from = named === "host" ? undefined : await findBase(options, named, registry);
   const base = from ?? emptyBase(platform);
-
-  let dependencies: DependencyRequest | undefined;
-  if (options.requirements !== undefined) {
-    const requirements = await readRequirementsFile(directory, options.requirements);
-    const pythonTarget = await pythonOf(options, cache, workDirectory, from, python);
-    const key = dependencyKey(requirements, pythonTarget, code.diffId);
-    dependencies = {
-      ...{ key, requirements, target: pythonTarget, code: directory, workDirectory, python, cache, registry },
-      ...{ repository, signal, say: (message: string) => say("dependencies", message) },
-    };
-  }
+  const requirements =
+    options.requirements === undefined ? undefined : await readRequirementsFile(directory, options.requirements);
+  // Found out only where it is needed: the Python of an image follows from its digest, that of this machine does not.
+  const pythonTarget = () => pythonOf(options, cache, workDirectory, from, python);
+  const own = requirements !== undefined && from === undefined ? await pythonTarget() : undefined;
 
   const tag = contentTag({
-    version: VERSION,
-    base: from?.digest ?? "host",
-    platform: formatPlatform(platform),
-    code: code.diffId,
-    dependencies: dependencies?.key ?? null,
+    ...{ kind: "layers", base: from?.digest ?? "host", platform: formatPlatform(platform), code: codeDigest },
+    ...{ requirements: requirements?.path ?? null, python: own?.identity ?? options.pythonVersion ?? null },
     entryPoint: options.entryPoint,
   });
   const imageUri = `${target.publicName}:${tag}`;
-  const there = await registry.headManifest(repository, tag);
-  if (there !== undefined) {
-    say("unchanged", `The image ${tag} is in the registry already`);
-    return { imageUri, digest: there, cached: true };
-  }
-
-  const packages = dependencies === undefined ? undefined : await dependencyLayer(dependencies);
-  if (packages !== undefined && !packages.built) say("dependencies", "The packages are unchanged");
-  say("pushing", `Sending ${tag}`);
-  const digest = await pushImage({
-    ...{ registry, repository, tag, base, from, cache, workDirectory },
-    layers: [
-      ...(packages === undefined
-        ? []
-        : [{ ...packages, path: await cache.blob(packages.digest), createdBy: "slipway: packages" }]),
-      { ...code, createdBy: "slipway: code" },
-    ],
-    settings: settings(options, from, code, dependencies),
-    progress: (bytes, totalBytes) => {
-      const message = `Sent ${formatSize(bytes)} of ${formatSize(totalBytes)}`;
-      options.onProgress?.({ step: "pushing", message, bytes, totalBytes });
+  const unchanged = async () => {
+    const there = await findBuilt(options, registry, tag);
+    if (there !== undefined) say("unchanged", `The image ${tag} is in the registry already`);
+    return there;
+  };
+  const there = await unchanged();
+  if (there !== undefined) return { imageUri, digest: there, cached: true };
+  return cache.alone(
+    tag,
+    async () => {
+      const meanwhile = await unchanged();
+      if (meanwhile !== undefined) return { imageUri, digest: meanwhile, cached: true };
+      say("code", "Packing the code");
+      const code = await writeCodeLayer(join(workDirectory, "code.tar.gz"), entries, signal);
+      let dependencies: DependencyRequest | undefined;
+      if (requirements !== undefined) {
+        const forPython = own ?? (await pythonTarget());
+        const key = dependencyKey(requirements, forPython, codeDigest);
+        dependencies = {
+          ...{ key, requirements, target: forPython, code: directory, workDirectory, python, cache, registry },
+          ...{ repository, signal, say: (message: string) => say("dependencies", message) },
+        };
+      }
+      const packages = dependencies === undefined ? undefined : await dependencyLayer(dependencies);
+      if (packages !== undefined && !packages.built) say("dependencies", "The packages are unchanged");
+      say("pushing", `Sending ${tag}`);
+      const digest = await pushImage({
+        ...{ registry, repository, tag, base, from, cache, workDirectory },
+        layers: [
+          ...(packages === undefined
+            ? []
+            : [{ ...packages, path: await cache.blob(packages.digest), createdBy: "slipway: packages" }]),
+          { ...code, createdBy: "slipway: code" },
+        ],
+        settings: settings(named, options.entryPoint, from, codeDigest, dependencies),
+        progress: (bytes, totalBytes) => {
+          const message = `Sent ${formatSize(bytes)} of ${formatSize(totalBytes)}`;
+          options.onProgress?.({ step: "pushing", message, bytes, totalBytes });
+        },
+      });
+      if (dependencies !== undefined && packages !== undefined) await tagDependencyLayer(dependencies, packages);
+      await cache.trim(CACHE_LIMIT);
+      say("done", `Pushed ${imageUri}`);
+      return { imageUri, digest, cached: false };
     },
-  });
-  if (dependencies !== undefined && packages !== undefined) await tagDependencyLayer(dependencies, packages);
-  await cache.trim(CACHE_LIMIT);
-  say("done", `Pushed ${imageUri}`);
-  return { imageUri, digest, cached: false };
+    signal,
+  );
 }
 
-async function codeLayer(options: BuildRequest, workDirectory: string): Promise<{ directory: string; layer: TarGzip }> {
-  options.onProgress?.({ step: "code", message: "Packing the code" });
-  let directory = join(workDirectory, "code");
-  let rules = keepAll;
-  if ("archive" in options.source) {
-    const limits = options.signal === undefined ? {} : { signal: options.signal };
-    await unpackArchive(options.source.archive, directory, limits);
-  } else {
-    directory = options.source.directory;
-    rules = await readIgnoreRules(directory);
-  }
-  const entries = await readTree(directory, rules);
-  return { directory, layer: await writeCodeLayer(join(workDirectory, "code.tar.gz"), entries, options.signal) };
+function baseOf({ base }: BuildRequest): string {
+  if (base === undefined) throw new SlipwayError("BUILD_NEEDS_BASE", { where: "builder.base" });
+  return base;
 }
 
-function findBase(options: BuildRequest & BuilderDependencies, registry: Registry): Promise<BaseImage> {
-  const { base, target } = options;
+/** A Dockerfile says how the image is to be made: leaving it unread would make another image. */
+async function refuseDockerfile(directory: string, options: BuildRequest): Promise<void> {
+  const chosen = await chooseDockerfile(directory, options.dockerfile, options.entryPoint);
+  if (chosen === undefined) return;
+  const dockerfile = posix.join(chosen.context, chosen.dockerfile);
+  throw new SlipwayError("JOB_NEEDS_DOCKERFILE", { values: { dockerfile }, where: dockerfile });
+}
+
+function findBase(options: BuildRequest & BuilderDependencies, base: string, registry: Registry): Promise<BaseImage> {
+  const { target } = options;
   options.onProgress?.({ step: "base", message: `Looking at ${base}` });
   const own = target.publicName.slice(0, target.publicName.indexOf("/"));
   return findBaseImage(base, parsePlatform(options.platform), (host, endpoint) => {
@@ -147,9 +161,10 @@ function pythonOf(
 }
 
 function settings(
-  options: BuildRequest,
+  base: string,
+  entryPoint: readonly string[],
   from: BaseImage | undefined,
-  code: Layer,
+  code: Digest,
   dependencies: DependencyRequest | undefined,
 ): ImageSettings {
   const before = (name: string) =>
@@ -165,18 +180,14 @@ function settings(
   return {
     env,
     labels: {
-      "io.slipway.base": from === undefined ? "host" : options.base,
-      "io.slipway.code": code.diffId,
+      "io.slipway.base": base,
+      "io.slipway.code": code,
       ...(dependencies === undefined ? {} : { "io.slipway.python": dependencies.target.version }),
     },
     workingDir: CODE_DIRECTORY,
-    entryPoint: options.entryPoint,
+    entryPoint,
   };
 }
 
 /** What Docker sets where an image does not. */
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-function contentTag(content: object): string {
-  return `slipway-${sha256(JSON.stringify(content)).slice("sha256:".length, "sha256:".length + 20)}`;
-}
