@@ -53,7 +53,10 @@ export const AGENT_SETTINGS = z.object({
     .optional()
     .describe("Address of the container engine for builder.type docker: unix:///PATH or tcp://HOST:PORT."),
   DOCKER_TLS_VERIFY: z.string().optional().describe("Set to anything: speak TLS with an engine at tcp://."),
-  DOCKER_CERT_PATH: z.string().optional().describe("Directory of ca.pem, cert.pem and key.pem for that. Default ~/.docker."),
+  DOCKER_CERT_PATH: z
+    .string()
+    .optional()
+    .describe("Directory of ca.pem, cert.pem and key.pem for that. Default ~/.docker."),
   DOCKER_CONFIG: z
     .string()
     .optional()

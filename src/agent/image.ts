@@ -1,11 +1,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
-import { ecrRepositoryUri } from "../core/image-repository.ts";
+import { ecrRegion, ecrRepositoryUri } from "../core/image-repository.ts";
 import type { ImageNeed, SubmissionPlan } from "../core/submission-plan.ts";
+import { readBuildSecrets } from "../image/build-secrets.ts";
 import { type BuiltImage, createBuilder } from "../image/builders/builder.ts";
 import { readDockerCredentials } from "../image/registry-credentials.ts";
+import { ecrImageDigest } from "../sagemaker/ecr-images.ts";
 import { ecrToken } from "../sagemaker/ecr-token.ts";
 import { createBuildLog } from "./build-log.ts";
 import { codeArchive } from "./code/code-archive.ts";
@@ -14,15 +16,21 @@ import type { JobDeps } from "./job-deps.ts";
 import { seconds } from "./step-words.ts";
 
 /**
- * Step 4 of the way of one job: makes sure that the image exists and answers its URI ("" if the job needs none). A
- * prebuilt image on ECR is looked for; code becomes an image, keyed by its content, so that what was built before is
+ * Step 4 of the way of one job: makes sure that the image exists and answers its URI ("" if the job needs none), and the entry
+ * point as it reads in an image whose build context was not the whole code. A prebuilt image on ECR is looked for; code becomes an image, keyed by its content, so that what was built before is
  * only found again. Throws SlipwayError (IMAGE_NOT_FOUND, those of src/image), what the AWS SDK threw, or Interrupted.
  */
-export async function ensureImage(deps: JobDeps, held: HeldItem, plan: SubmissionPlan): Promise<string> {
+export async function ensureImage(deps: JobDeps, held: HeldItem, plan: SubmissionPlan): Promise<EnsuredImage> {
   const { image } = plan;
-  if (image.kind === "none") return "";
-  if (image.kind === "prebuilt") return checkPrebuilt(deps, held, image.uri);
-  return build(deps, held, image);
+  if (image.kind === "none") return { uri: "" };
+  if (image.kind === "prebuilt") return { uri: await checkPrebuilt(deps, held, image.uri) };
+  const { imageUri, entryPoint } = await build(deps, held, image);
+  return { uri: imageUri, ...(entryPoint === undefined ? {} : { entryPoint }) };
+}
+
+export interface EnsuredImage {
+  readonly uri: string;
+  readonly entryPoint?: readonly string[];
 }
 
 async function checkPrebuilt(deps: JobDeps, held: HeldItem, uri: string): Promise<string> {
@@ -36,13 +44,17 @@ async function checkPrebuilt(deps: JobDeps, held: HeldItem, uri: string): Promis
   return uri;
 }
 
-async function build(deps: JobDeps, held: HeldItem, need: ImageNeed & { kind: "build" }): Promise<string> {
+async function build(deps: JobDeps, held: HeldItem, need: ImageNeed & { kind: "build" }): Promise<BuiltImage> {
   const { builder, registry } = deps.config.launchConfig;
   const destination = builder.destination ?? registry;
-  if (need.base === undefined) throw new SlipwayError("BUILD_NEEDS_BASE", { where: "builder.base" });
+  // With builder docker the code may turn out to have a Dockerfile, which names its own.
+  if (need.base === undefined && builder.type !== "docker")
+    throw new SlipwayError("BUILD_NEEDS_BASE", { where: "builder.base" });
   if (destination === undefined) throw new SlipwayError("BUILD_NEEDS_REGISTRY", { where: "registry.uri" });
   const { controlPlane, clock } = deps;
-  await controlPlane.report(held, { phase: "building", message: `Building an image of the code on ${need.base}` });
+  const by =
+    need.dockerfile === undefined ? (need.base === undefined ? "" : ` on ${need.base}`) : ` by its ${need.dockerfile}`;
+  await controlPlane.report(held, { phase: "building", message: `Building an image of the code${by}` });
   held.check();
 
   const ecr = deps.aws.ecr(destination.region);
@@ -50,7 +62,12 @@ async function build(deps: JobDeps, held: HeldItem, need: ImageNeed & { kind: "b
     cacheDir: join(deps.config.dataDir, "image-cache"),
     fetch: deps.fetch,
     clock,
-    baseCredentials: (host) => readDockerCredentials(join(homedir(), ".docker", "config.json"), host),
+    baseCredentials: (host) => baseCredentials(deps, host),
+    docker: {
+      engine: deps.config.engine,
+      ...(builder.network === undefined ? {} : { network: builder.network }),
+      secrets: () => readBuildSecrets(builder.secrets ?? {}, deps.config.environment),
+    },
   });
   const log = createBuildLog(controlPlane, held, clock.now);
   const workDir = await mkdtemp(join(tmpdir(), "slipway-code-"));
@@ -64,7 +81,8 @@ async function build(deps: JobDeps, held: HeldItem, need: ImageNeed & { kind: "b
       source: { archive },
       entryPoint: need.code.entry_point,
       ...(requirements === undefined ? {} : { requirements }),
-      base: need.base,
+      ...(need.base === undefined ? {} : { base: need.base }),
+      ...(need.dockerfile === undefined ? {} : { dockerfile: need.dockerfile }),
       platform: builder.platform ?? (need.base === "host" ? hostPlatform() : "linux/amd64"),
       ...(builder.python === undefined ? {} : { pythonVersion: builder.python }),
       target: {
@@ -72,6 +90,7 @@ async function build(deps: JobDeps, held: HeldItem, need: ImageNeed & { kind: "b
         repository: destination.repository,
         credentials: () => ecrToken(ecr),
         publicName: ecrRepositoryUri(destination),
+        findImage: (tag) => ecrImageDigest(ecr, destination, tag),
       },
       signal: interrupt.signal,
       onProgress: ({ step, message, bytes }) => {
@@ -83,7 +102,7 @@ async function build(deps: JobDeps, held: HeldItem, need: ImageNeed & { kind: "b
     await log.flush();
     await controlPlane.report(held, imageReport(built));
     deps.pass("image-built");
-    return built.imageUri;
+    return built;
   } catch (error) {
     // What the build said before it failed is the best explanation there is.
     await log.flush().catch(() => {});
@@ -93,6 +112,12 @@ async function build(deps: JobDeps, held: HeldItem, need: ImageNeed & { kind: "b
     interrupt.clear();
     await rm(workDir, { recursive: true, force: true });
   }
+}
+
+/** Of a base image: ECR gives logins for every registry that the agent may read; for others Docker's own file is read. */
+async function baseCredentials(deps: JobDeps, host: string) {
+  const region = ecrRegion(host);
+  return region === undefined ? readDockerCredentials(deps.config.dockerConfig, host) : ecrToken(deps.aws.ecr(region));
 }
 
 function reportPushing(deps: JobDeps, held: HeldItem, message: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { backoffDelay } from "../client/backoff.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import type { RunSpec } from "../core/run-spec.ts";
-import { plannedJobName, type SubmissionPlan } from "../core/submission-plan.ts";
+import { plannedJobName, type SubmissionPlan, withImageEntryPoint } from "../core/submission-plan.ts";
 import { resolveJob } from "./code/resolve-job.ts";
 import { type HeldItem, Interrupted } from "./held-item.ts";
 import { ensureImage } from "./image.ts";
@@ -68,10 +68,10 @@ async function toSubmission(deps: JobDeps, held: HeldItem, at: (step: string) =>
   // later, and a report of its own would only hold it up by a commit.
   if (plan.image.kind === "build") await reportPlan(deps, held, plan);
   at(plan.image.kind === "build" ? "building the image" : "looking for the image");
-  const imageUri = await ensureImage(deps, held, plan);
+  const image = await ensureImage(deps, held, plan);
   held.check();
   at("submitting the training job");
-  return submit(deps, held, plan, imageUri);
+  return submit(deps, held, withImageEntryPoint(plan, image.entryPoint), image.uri);
 }
 
 async function reportPlan(deps: JobDeps, held: HeldItem, plan: SubmissionPlan): Promise<void> {

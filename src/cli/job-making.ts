@@ -39,6 +39,7 @@ export interface JobDraftOptions {
   readonly runtime?: string;
   readonly baseImage?: string;
   readonly buildContext?: string;
+  readonly dockerfile?: string;
   readonly schema?: string;
 }
 
@@ -205,10 +206,14 @@ function write(session: Session, artifact: NewArtifact) {
   return writeArtifact(deps, artifact);
 }
 
-function buildOf({ baseImage, buildContext }: JobDraftOptions) {
-  if (buildContext !== undefined && (buildContext.startsWith("/") || buildContext.split("/").includes("..")))
+function buildOf({ baseImage, buildContext, dockerfile }: JobDraftOptions) {
+  const leaves = (path: string | undefined) =>
+    path !== undefined && (path.startsWith("/") || path.split("/").includes(".."));
+  if (leaves(buildContext))
     throw usage("--build-context is a directory inside the code, such as docker/train", "--build-context");
-  return { baseImage, buildContext };
+  if (leaves(dockerfile))
+    throw usage("--dockerfile is a file inside the code, such as docker/train.Dockerfile", "--dockerfile");
+  return { baseImage, buildContext, dockerfile };
 }
 
 function nameOf({ name }: JobDraftOptions, otherwise: string): string {

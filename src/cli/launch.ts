@@ -1,6 +1,6 @@
 import { openAsBlob } from "node:fs";
 import { stat } from "node:fs/promises";
-import { basename, dirname, resolve } from "node:path";
+import { basename, dirname, posix, resolve } from "node:path";
 import colors from "picocolors";
 import { PushDocument } from "../client/generated/operations.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
@@ -86,21 +86,28 @@ async function whatToRun(
     return { job: jobPath(address), project: options.project ?? address.project };
   }
   if (options.dockerImage !== undefined) {
+    if (options.dockerfile !== undefined)
+      throw usage("--dockerfile is for code; a prebuilt image is made already", "--dockerfile");
     if (source !== undefined) throw usage("give either a source or --docker-image, not both", "--docker-image");
     return { docker: { docker_image: options.dockerImage } };
   }
   if (source === undefined)
     throw usage("say what to run: a directory, a script, a git repository, -d IMAGE or -j JOB", "source");
   const isGit = looksLikeGitRemote(source);
-  if (isGit && entryPoint === undefined)
+  if (isGit && entryPoint === undefined && options.dockerfile === undefined)
     throw usage('a git repository needs an entry point, for instance -E "python3 train.py"', "--entry-point");
   if (await session.plain()) return jobOf(session, source, options, isGit);
   if (isGit) return { repo: await pinned(source, options, entryPoint ?? []) };
   const { directory, script } = await findSource(source);
-  const entry = entryPoint ?? ["python3", script ?? (await defaultScript(directory))];
+  // An image that a Dockerfile makes says itself what it runs.
+  const own = options.dockerfile !== undefined && script === undefined ? [] : undefined;
+  const entry = entryPoint ?? own ?? ["python3", script ?? (await defaultScript(directory))];
   const { packDirectory } = await import("../image/pack.ts");
   const packed = await packDirectory(directory);
+  const { dockerfile } = options;
   try {
+    if (dockerfile !== undefined && !packed.files.some(({ path }) => path === posix.normalize(dockerfile)))
+      throw new SlipwayError("DOCKERFILE_NOT_FOUND", { values: { dockerfile }, where: "--dockerfile" });
     await session.client.code.upload(entity, packed.digest, await openAsBlob(packed.archive));
   } finally {
     await packed.remove();
@@ -109,6 +116,7 @@ async function whatToRun(
     digest: packed.digest,
     size: packed.size,
     entry_point: entry,
+    ...(dockerfile === undefined ? {} : { dockerfile: posix.normalize(dockerfile) }),
     ...(packed.files.some((file) => file.path === "requirements.txt") ? { requirements: "requirements.txt" } : {}),
     ...(options.base === undefined ? {} : { base: options.base }),
   };
@@ -123,6 +131,7 @@ async function jobOf(session: Session, source: string, options: LaunchOptions, i
     project,
     ...(options.entryPoint === undefined ? {} : { entryPoint: options.entryPoint }),
     ...(options.base === undefined ? {} : { baseImage: options.base }),
+    ...(options.dockerfile === undefined ? {} : { dockerfile: options.dockerfile }),
     ...(options.ref === undefined ? {} : { ref: options.ref }),
   };
   if (isGit) return { job: (await makeRepoJob(session, source, about)).path, project };
@@ -145,6 +154,7 @@ async function pinned(remote: string, options: LaunchOptions, entryPoint: readon
     remote,
     commit,
     entry_point: entryPoint,
+    ...(options.dockerfile === undefined ? {} : { dockerfile: posix.normalize(options.dockerfile) }),
     ...(options.base === undefined ? {} : { base: options.base }),
   };
 }
@@ -165,7 +175,12 @@ async function overridesOf(options: LaunchOptions, entryPoint: readonly string[]
   ) as JsonObject;
   // Code that is pushed now has its entry point beside it.
   const made = (options.dockerImage ?? options.job) !== undefined && entryPoint !== undefined;
-  return { ...(options.config === undefined ? {} : overrides), ...(made ? { entry_point: entryPoint } : {}) };
+  const ofJob = options.job !== undefined && options.dockerfile !== undefined;
+  return {
+    ...(options.config === undefined ? {} : overrides),
+    ...(made ? { entry_point: entryPoint } : {}),
+    ...(ofJob ? { dockerfile: options.dockerfile as string } : {}),
+  };
 }
 
 async function resourceArgs(argument: string): Promise<{ [resource: string]: JsonObject }> {

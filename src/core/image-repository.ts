@@ -50,6 +50,11 @@ const ARN = /^arn:([a-z-]+):ecr:([a-z0-9-]+):(\d{12}):repository\/(.+)$/;
 /** ECR's own rule for the name of a repository (CreateRepository), 2 to 256 characters. */
 const NAME = /^(?:[a-z0-9]+(?:[._-][a-z0-9]+)*\/)*[a-z0-9]+(?:[._-][a-z0-9]+)*$/;
 
+/** The region of an ECR registry's host; undefined for any other host. */
+export function ecrRegion(host: string): string | undefined {
+  return HOST.exec(host)?.[2];
+}
+
 /**
  * Reads a repository from its URI (`ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME`, with or without `https://`) or its ARN
  * (`arn:aws:ecr:REGION:ACCOUNT:repository/NAME`), in any partition. Answers a sentence where that is impossible.

@@ -36,6 +36,8 @@ export interface RunSpecOverrides {
   /** An argument list, never a shell line. */
   readonly entry_point?: readonly string[];
   readonly args?: readonly string[];
+  /** Path of the Dockerfile that makes the image, inside the code that is built; wins over the job's. */
+  readonly dockerfile?: string;
   readonly run_config?: JsonObject;
   /** Contents of config files of the job, by path. */
   readonly files?: JsonObject;
@@ -49,8 +51,10 @@ export interface CodeSource {
   readonly digest: string;
   /** Bytes of the archive (tar.gz). */
   readonly size: number;
-  /** For instance `["python3", "train.py"]`; overrides.entry_point wins. */
+  /** For instance `["python3", "train.py"]`; overrides.entry_point wins. Empty: that of the image its Dockerfile makes. */
   readonly entry_point: readonly string[];
+  /** Path inside the code of the Dockerfile that makes the image; absent: `Dockerfile.wandb` beside the entry point, if there is one. */
+  readonly dockerfile?: string;
   /** Path inside the archive, if it has one: `requirements.txt`. */
   readonly requirements?: string;
   /** Base image, or `host`; the agent's builder.base where absent. */
@@ -65,6 +69,8 @@ export interface RepoSource {
   readonly commit: string;
   /** As in CodeSource. */
   readonly entry_point: readonly string[];
+  /** As in CodeSource. */
+  readonly dockerfile?: string;
   /** Path inside the repository; `requirements.txt`, if there is one, where absent. */
   readonly requirements?: string;
   /** As in CodeSource. */
@@ -73,10 +79,18 @@ export interface RepoSource {
 
 const text = z.string({ error: "must be a text" });
 const filled = text.min(1, { error: "must not be empty" });
+const dockerfile = filled.refine((path) => !path.startsWith("/") && !path.split("/").includes(".."), {
+  error: "must be a path inside the code",
+});
 const object = z.record(z.string(), z.json(), { error: "must be an object" });
 const words = z.array(z.string({ error: "must be a text" }), {
   error: 'must be a list of words, for instance ["python3", "train.py"]',
 });
+
+/** Only an image that a Dockerfile makes has an entry point of its own. */
+function runsSomething(code: { readonly entry_point: readonly string[]; readonly dockerfile?: unknown }): boolean {
+  return code.entry_point.length > 0 || (code.dockerfile !== undefined && code.dockerfile !== null);
+}
 
 /** Keys that we do not know stay: clients of other versions write more than we read. */
 const schema = z.looseObject(
@@ -103,6 +117,7 @@ const schema = z.looseObject(
         {
           entry_point: words.nullish(),
           args: words.nullish(),
+          dockerfile: dockerfile.nullish(),
           run_config: object.nullish(),
           files: object.nullish(),
           artifacts: object.nullish(),
@@ -115,12 +130,14 @@ const schema = z.looseObject(
         {
           digest: text.regex(/^sha256:[0-9a-f]{64}$/, { error: "must be sha256: and 64 hexadecimal digits" }),
           size: z.int({ error: "must be a number of bytes" }).min(0),
-          entry_point: words.min(1, { error: "must name what to run" }),
+          entry_point: words,
+          dockerfile: dockerfile.nullish(),
           requirements: filled.nullish(),
           base: filled.nullish(),
         },
         { error: "must be an object" },
       )
+      .refine(runsSomething, { error: "must name what to run", path: ["entry_point"] })
       .nullish(),
     repo: z
       .looseObject(
@@ -131,12 +148,14 @@ const schema = z.looseObject(
               error: ({ input }) => gitRemoteProblem(String(input)) ?? "",
             }),
           commit: text.regex(COMMIT, { error: "must be a whole commit id: 40 hexadecimal digits" }),
-          entry_point: words.min(1, { error: "must name what to run" }),
+          entry_point: words,
+          dockerfile: dockerfile.nullish(),
           requirements: filled.nullish(),
           base: filled.nullish(),
         },
         { error: "must be an object" },
       )
+      .refine(runsSomething, { error: "must name what to run", path: ["entry_point"] })
       .nullish(),
     _resume_count: z.int().min(0).nullish(),
   },

@@ -35,7 +35,13 @@ export interface PlanInput {
 export type ImageNeed =
   /** It must exist; nothing is built. */
   | { readonly kind: "prebuilt"; readonly uri: string }
-  | { readonly kind: "build"; readonly code: BuildSource; readonly base: string | undefined }
+  | {
+      readonly kind: "build";
+      readonly code: BuildSource;
+      readonly base: string | undefined;
+      /** Path inside the code of the Dockerfile that was named. */
+      readonly dockerfile: string | undefined;
+    }
   /** An algorithm of SageMaker's own (AlgorithmName). */
   | { readonly kind: "none" };
 
@@ -146,6 +152,13 @@ function macrosOf(item: { readonly runId: string }, spec: RunSpec): MacroValues 
   };
 }
 
+/** The plan for an image in which the code's entry point reads otherwise than outside; what the item overrides stays. */
+export function withImageEntryPoint(plan: SubmissionPlan, entryPoint: readonly string[] | undefined): SubmissionPlan {
+  const { image, added } = plan;
+  if (entryPoint === undefined || image.kind !== "build" || added.entryPoint !== image.code.entry_point) return plan;
+  return { ...plan, added: { ...added, entryPoint } };
+}
+
 /**
  * The complete request: fills every macro, `${image_uri}` too, and adds the name, the entry point, the environment, the tag and, unless the
  * queue fixes another or names an algorithm of SageMaker's, the image.
@@ -185,7 +198,10 @@ function imageNeed({ spec, job, agent }: PlanInput, algorithm: JsonObject): Imag
         values: { image: fixed },
         where: "AlgorithmSpecification.TrainingImage",
       });
-    return { kind: "build", code, base: code.base ?? agent.builderBase };
+    return {
+      ...{ kind: "build", code, base: code.base ?? agent.builderBase },
+      dockerfile: spec.overrides?.dockerfile ?? code.dockerfile,
+    };
   }
   if (algorithm.AlgorithmName !== undefined) return { kind: "none" };
   const uri = fixed ?? own;
@@ -202,7 +218,7 @@ function imageNeed({ spec, job, agent }: PlanInput, algorithm: JsonObject): Imag
 
 /** What runs unless the item says otherwise; undefined: what the image says. */
 function ownEntryPoint(image: ImageNeed, job: ResolvedJob | undefined): readonly string[] | undefined {
-  if (image.kind === "build") return image.code.entry_point;
+  if (image.kind === "build") return nonEmpty(image.code.entry_point);
   return job !== undefined && "image" in job ? job.entryPoint : undefined;
 }
 

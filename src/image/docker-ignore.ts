@@ -97,8 +97,7 @@ function patternExpression(pattern: string): RegExp {
     else if (char === "\\" && at + 1 < pattern.length) {
       at += 1;
       source += `\\${pattern[at]}`;
-    }
-    else if (char === "[") {
+    } else if (char === "[") {
       const end = pattern.indexOf("]", at + 1);
       if (end < 0) source += "\\[";
       else {

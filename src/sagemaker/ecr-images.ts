@@ -54,6 +54,27 @@ export async function imagePresence(
   }
 }
 
+/** The digest behind a tag (one DescribeImages); undefined if there is none. Throws what the SDK threw. */
+export async function ecrImageDigest(
+  ecr: ECRClient,
+  repository: { readonly accountId: string; readonly repository: string },
+  tag: string,
+): Promise<string | undefined> {
+  try {
+    const { imageDetails } = await ecr.send(
+      new DescribeImagesCommand({
+        registryId: repository.accountId,
+        repositoryName: repository.repository,
+        imageIds: [{ imageTag: tag }],
+      }),
+    );
+    return imageDetails?.[0]?.imageDigest;
+  } catch (error) {
+    if ((error as Error).name === "ImageNotFoundException") return undefined;
+    throw error;
+  }
+}
+
 /** Answers imagePresence of an image. */
 export type ImageLookup = (image: string) => ReturnType<typeof imagePresence>;
 

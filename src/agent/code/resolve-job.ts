@@ -9,7 +9,7 @@ import { readEntry } from "./artifact-files.ts";
 
 /**
  * Looks up the job that an item names; undefined if it names none. By the plain protocol's own operations, so that it works
- * on any server. Errors: JOB_NOT_FOUND, JOB_INVALID, JOB_NEEDS_DOCKERFILE, those of the client.
+ * on any server. Errors: JOB_NOT_FOUND, JOB_INVALID, those of the client.
  */
 export async function resolveJob(
   { client }: Pick<JobDeps, "client">,

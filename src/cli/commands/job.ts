@@ -12,6 +12,7 @@ export interface JobCreateOptions extends SessionOptions {
   runtime?: string;
   baseImage?: string;
   buildContext?: string;
+  dockerfile?: string;
   schema?: string;
   json?: boolean;
 }
@@ -93,5 +94,6 @@ function codeOptions(command: Command): Command {
     .option(
       "-b, --build-context <directory>",
       "directory inside the code that is built; the entry point is relative to it",
-    );
+    )
+    .option("-D, --dockerfile <path>", "Dockerfile inside what is built that makes the image (builder docker)");
 }

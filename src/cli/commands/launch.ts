@@ -14,6 +14,7 @@ export interface LaunchOptions extends SessionOptions {
   priority?: string;
   resourceArgs?: string;
   base?: string;
+  dockerfile?: string;
   ref?: string;
   follow?: boolean;
   json?: boolean;
@@ -43,6 +44,10 @@ export function launchCommand(): Command {
     .option("-P, --priority <level>", "critical, high, medium or low (0 to 3)")
     .option("-R, --resource-args <json|file>", "CreateTrainingJob members that replace the queue's")
     .option("--base <image>", "base image for code, or `host` (default: the agent's builder.base)")
+    .option(
+      "-D, --dockerfile <path>",
+      "Dockerfile inside the code that makes the image (default: Dockerfile.wandb beside the script, if there is one)",
+    )
     .option("--ref <ref>", "branch, tag or whole commit id of the git repository (default: its default branch)")
     .option("-f, --follow", "show phases and logs until the end, and end with the job's own exit code")
     .option("--json", "print JSON")

@@ -29,7 +29,8 @@ export const JOB_ERRORS = {
   JOB_NEEDS_DOCKERFILE: {
     status: 422,
     exit: 2,
-    message: "The code is to be built with its {dockerfile}, and this agent's builder (builder.type layer) does not read Dockerfiles",
+    message:
+      "The code is to be built with its {dockerfile}, and this agent's builder (builder.type layer) does not read Dockerfiles",
     hint: "Set builder.type to docker in the agent's launch-config.yaml, or build and push the image yourself and launch that (-d IMAGE).",
   },
   JOB_CODE_INCOMPLETE: {

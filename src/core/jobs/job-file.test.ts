@@ -80,8 +80,8 @@ describe("resolveJobFile", () => {
     });
   });
 
-  it("refuses a Dockerfile, which the builder does not read", () => {
+  it("hands its Dockerfile on to the builder", () => {
     const file = read(text("artifact", { artifact, entrypoint: ["python3", "t.py"], dockerfile: "Dockerfile.gpu" }));
-    expect(() => resolveJobFile("j", "A1", file)).toThrow("Dockerfile.gpu");
+    expect(resolveJobFile("j", "A1", file)).toMatchObject({ code: { dockerfile: "Dockerfile.gpu" } });
   });
 });

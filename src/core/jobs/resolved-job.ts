@@ -1,4 +1,3 @@
-import { SlipwayError } from "../errors/slipway-error.ts";
 import type { JobCode, JobFile } from "./job-file.ts";
 
 /** The code of a job, which the agent brings and the builder makes an image of. */
@@ -16,6 +15,8 @@ export interface JobCodeSource {
   readonly notebook?: string;
   /** Directory inside the code that is built; all of it where absent. */
   readonly buildContext?: string;
+  /** Path inside what is built of the Dockerfile that makes the image. */
+  readonly dockerfile?: string;
 }
 
 /** What an item's job turned out to be. */
@@ -23,11 +24,9 @@ export type ResolvedJob =
   | { readonly image: string; readonly entryPoint: readonly string[] | undefined }
   | { readonly code: JobCodeSource };
 
-/** What the agent makes of a job file. Throws JOB_NEEDS_DOCKERFILE. */
+/** What the agent makes of a job file. */
 export function resolveJobFile(job: string, jobArtifactId: string, { source }: JobFile): ResolvedJob {
   if (source.kind === "image") return { image: source.image, entryPoint: source.entryPoint };
-  if (source.dockerfile !== undefined)
-    throw new SlipwayError("JOB_NEEDS_DOCKERFILE", { values: { job, dockerfile: source.dockerfile }, where: "job" });
   const script = source.entryPoint.at(-1) ?? "";
   const notebook = source.notebook || script.endsWith(".ipynb") ? script : undefined;
   const words = notebook === undefined ? source.entryPoint : [...source.entryPoint.slice(0, -1), scriptOf(notebook)];
@@ -40,6 +39,7 @@ export function resolveJobFile(job: string, jobArtifactId: string, { source }: J
       ...(source.baseImage === undefined ? {} : { base: source.baseImage }),
       ...(notebook === undefined ? {} : { notebook }),
       ...(source.buildContext === undefined ? {} : { buildContext: source.buildContext }),
+      ...(source.dockerfile === undefined ? {} : { dockerfile: source.dockerfile }),
     },
   };
 }

@@ -6,7 +6,7 @@ import { codeJobNames, imageJobName, jobAddress, jobPath, repoJobName, safeArtif
 import { jobFileText, type NewJobSource, requirementsText } from "./write-job-file.ts";
 
 const COMMIT = "0123456789".repeat(4);
-const plain = { baseImage: undefined, buildContext: undefined };
+const plain = { baseImage: undefined, buildContext: undefined, dockerfile: undefined };
 
 /** The digest of a job artifact with these files. */
 function digest(job: string, requirements: string): string {
@@ -49,6 +49,7 @@ test.each<[string, NewJobSource, string, string, string]>([
       entryPoint: ["python", "train.py"],
       baseImage: "base:1",
       buildContext: "sub",
+      dockerfile: undefined,
     },
     "3.11",
     "wandb\nnumpy==1\n",
@@ -60,7 +61,7 @@ test.each<[string, NewJobSource, string, string, string]>([
 
 test("what is written is what is read", () => {
   const read = (source: NewJobSource, runtime = "3.12") => parseJobFile(jobFileText(source, runtime), "me/p/j:v0");
-  const build = { entryPoint: ["python", "t.py"], baseImage: "b:1", buildContext: "sub" };
+  const build = { entryPoint: ["python", "t.py"], baseImage: "b:1", buildContext: "sub", dockerfile: "Dockerfile.gpu" };
   expect(read({ kind: "repo", remote: "https://host/a.git", commit: COMMIT, ...build })).toMatchObject({
     runtime: "3.12",
     source: { kind: "code", code: { remote: "https://host/a.git", commit: COMMIT }, notebook: false, ...build },

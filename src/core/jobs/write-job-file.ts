@@ -9,10 +9,12 @@ interface Built {
   readonly baseImage: string | undefined;
   /** Directory inside the code that is built. */
   readonly buildContext: string | undefined;
+  /** Path inside what is built. */
+  readonly dockerfile: string | undefined;
 }
 
 const NO_TYPES = { wb_type: "typedDict", params: { type_map: {} } };
-/** The first release of the wandb client that knows a build context. */
+/** The first release of the wandb client that knows a build context and a Dockerfile. */
 const SINCE_BUILD_CONTEXT = "0.17.0";
 
 /**
@@ -21,7 +23,7 @@ const SINCE_BUILD_CONTEXT = "0.17.0";
  */
 export function jobFileText(source: NewJobSource, runtime: string): string {
   const file = {
-    _version: source.kind !== "image" && source.buildContext !== undefined ? SINCE_BUILD_CONTEXT : "v0",
+    _version: isNew(source) ? SINCE_BUILD_CONTEXT : "v0",
     source_type: source.kind,
     source: sourceOf(source),
     input_types: NO_TYPES,
@@ -31,13 +33,18 @@ export function jobFileText(source: NewJobSource, runtime: string): string {
   return JSON.stringify(file, null, 4).replace(/[\u007f-\uffff]/g, escaped);
 }
 
+function isNew(source: NewJobSource): boolean {
+  return source.kind !== "image" && (source.buildContext ?? source.dockerfile) !== undefined;
+}
+
 /** The order of the keys is the client's. */
 function sourceOf(source: NewJobSource): object {
   if (source.kind === "image")
     return { image: source.image, ...(source.entryPoint === undefined ? {} : { entrypoint: source.entryPoint }) };
-  const { entryPoint, baseImage, buildContext } = source;
+  const { entryPoint, baseImage, buildContext, dockerfile } = source;
   const build = {
     ...(buildContext === undefined ? {} : { build_context: buildContext }),
+    ...(dockerfile === undefined ? {} : { dockerfile }),
     ...(baseImage === undefined ? {} : { base_image: baseImage }),
   };
   const { kind } = source;

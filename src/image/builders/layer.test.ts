@@ -316,13 +316,11 @@ describe("createBuilder", () => {
   it("refuses code where only prebuilt images run, and names the builders that are not there", async () => {
     const noop = await createBuilder("noop", dependencies("cache"));
     await expect(noop.build(request())).rejects.toMatchObject({ code: "BUILDER_REFUSES_CODE", exitCode: 2 });
-    for (const type of ["docker", "kaniko"] as const) {
-      await expect(createBuilder(type, dependencies("cache"))).rejects.toMatchObject({
-        code: "BUILDER_NOT_AVAILABLE",
-        message: expect.stringContaining(type),
-        hint: expect.stringContaining("layer"),
-      });
-    }
+    await expect(createBuilder("kaniko", dependencies("cache"))).rejects.toMatchObject({
+      code: "BUILDER_NOT_AVAILABLE",
+      message: expect.stringContaining("kaniko"),
+      hint: expect.stringContaining("docker"),
+    });
   });
 });
 
