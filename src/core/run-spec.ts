@@ -211,7 +211,8 @@ export function sourcesOf(spec: RunSpec): ("docker" | "job" | "code" | "repo")[]
 }
 
 const SECRET = /(^_wandb_api_key$)|(key|token|secret|passwor?d|passwd|credential|auth)s?($|_)/i;
-const MASK = "********";
+/** Stands where a secret is not shown. */
+export const MASK = "********";
 /** Inside these, the values are a person's own and may be anything. */
 const MAPS = new Set(["Environment", "HyperParameters", "run_config"]);
 

@@ -37,5 +37,23 @@ export function itemCommand(): Command {
       const { retryItem } = await import("../items.ts");
       await retryItem(await openSession(options), id, { json: options.json === true, follow: options.follow === true });
     });
+  serverOptions(item.command("request <item>"))
+    .description("Print the exact CreateTrainingJob request that an item was submitted with; secrets are masked.")
+    .option("--aws-cli", "as an `aws sagemaker create-training-job` command")
+    .option("--name <name>", "with --aws-cli: another name for the training job")
+    .action(async (id: string, options: Options & { awsCli?: boolean; name?: string }) => {
+      const { printRequest } = await import("../item-requests.ts");
+      const { awsCli = false, name } = options;
+      await printRequest(await openSession(options), id, { awsCli, ...(name === undefined ? {} : { name }) });
+    });
+  serverOptions(item.command("diff <item> <other>"))
+    .description("Show where the CreateTrainingJob requests of two items differ. Exit code 1 if they do.")
+    .option("--all", "also what is different for every item: names, run ids")
+    .option("--json", "print JSON")
+    .action(async (left: string, right: string, options: Options & { all?: boolean }) => {
+      const { printDiff } = await import("../item-requests.ts");
+      const shown = { all: options.all === true, json: options.json === true };
+      process.exitCode = await printDiff(await openSession(options), { left, right }, shown);
+    });
   return item;
 }

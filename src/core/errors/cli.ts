@@ -15,6 +15,12 @@ export const CLI_ERRORS = {
     message: "This command needs a Slipway server; {url} speaks the protocol of the wandb client alone ({reason})",
     hint: "There, slipway launch, job, queue, item list, item show and launch-agent work. Stop a run, or read its log, on that server's own pages or by wandb.Api().",
   },
+  REQUEST_NOT_THERE: {
+    status: 404,
+    exit: 3,
+    message: "Item {item} is {state} and has no CreateTrainingJob request",
+    hint: "The request is kept when a training job is submitted. `slipway item show {item}` says how far it came.",
+  },
   NO_API_KEY: {
     status: 401,
     exit: 3,

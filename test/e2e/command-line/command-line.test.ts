@@ -1,8 +1,19 @@
+import { execFile } from "node:child_process";
 import { mkdtemp, readFile, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { addressOf, type Finished, type Started, slipway, slipwayUp, until } from "../../support/slipway.ts";
+import { pythonPeers } from "../../support/python-peers.ts";
+import {
+  addressOf,
+  environmentOf,
+  type Finished,
+  type Started,
+  slipway,
+  slipwayUp,
+  until,
+} from "../../support/slipway.ts";
 
 /** The commands as a person types them, against everything that `slipway up` starts. */
 
@@ -111,6 +122,48 @@ describe("slipway", () => {
       text: string;
     };
     expect(line).toMatchObject({ node: "algo-1", text: "trained with [] None" });
+  });
+
+  it("compares the requests of two items, and gives one as a command that the aws CLI takes", async () => {
+    const one = await json<Item>(["launch", code]);
+    const two = await json<Item>([
+      "launch",
+      code,
+      "-R",
+      '{"Environment": {"HF_TOKEN": "hf_1"}, "EnableManagedSpotTraining": false}',
+    ]);
+    for (const { runId } of [one, two]) await forState(runId, "FINISHED");
+    const diff = await slipway(dataDir, ["item", "diff", one.runId, two.runId]);
+    expect(diff.code, diff.stderr).toBe(1);
+    expect(diff.stdout).toMatch(/^EnableManagedSpotTraining\n {2}- \(nothing\)\n {2}\+ false$/m);
+    expect(diff.stdout).toContain('Environment.HF_TOKEN\n  - (nothing)\n  + "********"');
+    expect(diff.stdout).not.toContain("WANDB_RUN_ID");
+    const all = await slipway(dataDir, ["item", "diff", one.runId, two.runId, "--all", "--json"]);
+    expect(JSON.parse(all.stdout)).toContainEqual(
+      expect.objectContaining({ path: "Environment.WANDB_RUN_ID", left: one.runId, right: two.runId }),
+    );
+    const again = await json<Item>(["item", "retry", one.runId]);
+    await forState(again.runId, "FINISHED");
+    expect((await ok(["item", "diff", one.runId, again.runId])).stdout).toContain("the same CreateTrainingJob request");
+
+    const secret = await ok(["item", "request", two.runId, "--aws-cli"]);
+    expect(secret.stderr).toContain("Environment.HF_TOKEN is a secret");
+    const { stdout: command } = await ok(["item", "request", one.runId, "--aws-cli", "--name", "by-hand"]);
+    const { aws } = await pythonPeers();
+    const env = { ...(await environmentOf(dataDir)), PATH: `${dirname(aws)}:${process.env.PATH}`, HOME: dataDir };
+    const { stdout: answer } = await promisify(execFile)("sh", ["-c", command], { env });
+    expect(JSON.parse(answer)).toEqual({ TrainingJobArn: expect.stringMatching(/:training-job\/by-hand$/) });
+    const described = await promisify(execFile)(
+      aws,
+      ["sagemaker", "describe-training-job", "--training-job-name", "by-hand"],
+      { env },
+    );
+    const { TrainingJobName: _, ...request } = JSON.parse((await ok(["item", "request", one.runId])).stdout);
+    const { Tags: _tags, Environment: environment, ...body } = request;
+    const { WANDB_API_KEY: _key, ...variables } = environment;
+    expect(JSON.parse(described.stdout)).toMatchObject({ ...body, Environment: variables });
+    const lost = await slipway(dataDir, ["item", "request", one.runId, "--name", "x"]);
+    expect(lost.stderr).toContain("--name goes with --aws-cli");
   });
 
   it("never builds unchanged code twice", async () => {
