@@ -34,6 +34,12 @@ export const LOCAL_AWS_SETTINGS = z.object({
     .regex(/^\d{12}$/, "must have 12 digits")
     .default("123456789012")
     .describe("The account that owns everything."),
+  SLIPWAY_LOCAL_AWS_IAM: z
+    .enum(["enforce", "off"])
+    .default("enforce")
+    .describe(
+      "Whether every request must be allowed by IAM policies, as on AWS; off: who holds keys of the account may do everything in it.",
+    ),
   SLIPWAY_LOCAL_AWS_RUNTIME: z
     .enum(["auto", "process", "docker"])
     .default("auto")
@@ -65,6 +71,8 @@ export interface LocalAwsConfig {
   readonly port: number;
   readonly region: string;
   readonly accountId: string;
+  /** Whether IAM policies are evaluated. */
+  readonly enforcesIam: boolean;
   readonly runtime: "auto" | "process" | "docker";
   /** DOCKER_HOST: where the container engine listens. */
   readonly engineHost: string;
@@ -107,6 +115,7 @@ export function readLocalAwsConfig(
     port: settings.SLIPWAY_LOCAL_AWS_PORT,
     region: settings.SLIPWAY_LOCAL_AWS_REGION,
     accountId: settings.SLIPWAY_LOCAL_AWS_ACCOUNT,
+    enforcesIam: settings.SLIPWAY_LOCAL_AWS_IAM === "enforce",
     runtime: settings.SLIPWAY_LOCAL_AWS_RUNTIME,
     engineHost: settings.DOCKER_HOST,
     stopGraceMs: settings.SLIPWAY_LOCAL_AWS_STOP_GRACE_SECONDS * 1000,

@@ -3,6 +3,13 @@ import { join } from "node:path";
 import Libsql, { type Database } from "libsql";
 import { lockDirectory } from "./directory-lock.ts";
 
+/** Adds a column to a table that an earlier release has made without it. */
+export function addColumn(db: Database, table: string, definition: string): void {
+  const columns = db.prepare(`SELECT name FROM pragma_table_info('${table}')`).all() as { name: string }[];
+  if (columns.some(({ name }) => name === definition.split(" ")[0])) return;
+  db.exec(`ALTER TABLE ${table} ADD COLUMN ${definition}`);
+}
+
 /** The database of one local AWS, and the right to its directory. */
 export interface OpenDatabase {
   readonly db: Database;

@@ -1,5 +1,6 @@
 import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
+import { ADMINISTRATOR } from "./iam/aws-managed.ts";
 import type { Iam } from "./iam/iam.ts";
 import type { BucketStore } from "./s3/buckets.ts";
 import type { LocalAwsContext } from "./service.ts";
@@ -71,6 +72,8 @@ export function prepareAccount(
   const bucket = `slipway-${accountId}-${region}`;
   const prepare = db.transaction(() => {
     if (iam.users.find(FIRST_USER) === undefined) iam.users.create(FIRST_USER, "/", {});
+    // Who holds the first keys administers the account. At every start, so that nobody locks themselves out for good.
+    iam.policies.attach("user", FIRST_USER, ADMINISTRATOR);
     const key = iam.users.keys(FIRST_USER).find(({ status }) => status === "Active") ?? iam.users.createKey(FIRST_USER);
     let role = iam.roles.find(EXECUTION_ROLE);
     if (role === undefined) {
@@ -81,6 +84,7 @@ export function prepareAccount(
         trustPolicy: JSON.stringify(TRUSTS_SAGEMAKER),
         description: "What SageMaker training jobs run as",
         maxSessionSeconds: 3600,
+        boundary: undefined,
       });
       iam.policies.putInline(
         "role",

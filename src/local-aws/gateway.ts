@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises";
 import type { Logger } from "pino";
 import type { Clock } from "../core/clock.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
+import { type Access, requestKeys } from "./iam/authorize.ts";
 import { guessProtocol, renderError } from "./render-error.ts";
 import { type Incoming, readHead, withBody } from "./request.ts";
 import { hostBucket } from "./s3/target.ts";
@@ -19,6 +20,7 @@ export interface GatewayOptions {
   /** Paths of the same port that authenticate in their own way. */
   readonly routes: readonly HttpRoutes[];
   readonly keys: KeyLookup;
+  readonly access: Access;
   readonly accountId: string;
   readonly region: string;
   readonly clock: Clock;
@@ -115,7 +117,11 @@ async function answerTo(
     });
     const service = byScope.get(request.service);
     if (service === undefined) throw new Error(`no service ${request.service}`);
-    return await service.handle(request);
+    const keys = requestKeys(request, request.region);
+    return await service.handle({
+      ...request,
+      access: (permission) => options.access.decide(request.principal, permission, keys),
+    });
   } catch (error) {
     return failure(error, protocol, plain, options.logger);
   }

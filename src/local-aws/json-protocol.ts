@@ -1,5 +1,5 @@
 import type { JsonObject } from "../core/json.ts";
-import { authorize, deniedText, type Permission } from "./iam/authorize.ts";
+import { deniedText, type Permission } from "./iam/authorize.ts";
 import { AwsError, type AwsRequest, type AwsResponse, type AwsService } from "./service.ts";
 
 /** One operation: takes the request's JSON members, gives the answer's (undefined: an empty answer). Throws AwsError. */
@@ -49,7 +49,7 @@ async function handle(options: JsonServiceOptions, request: AwsRequest): Promise
     { action: `${options.scope}:${operation}`, resource: "*" },
   ];
   for (const permission of permissions) {
-    const decision = authorize(request.principal, permission, request.accountId);
+    const decision = request.access(permission);
     if (!decision.allowed) {
       throw new AwsError("AccessDeniedException", deniedText(request.principal, permission, decision.reason));
     }

@@ -1,4 +1,4 @@
-import { authorize, deniedText, type Permission } from "./iam/authorize.ts";
+import { deniedText, type Permission } from "./iam/authorize.ts";
 import { AwsError, type AwsRequest, type AwsResponse, type AwsService } from "./service.ts";
 import { type XmlObject, xmlDocument } from "./xml.ts";
 
@@ -48,11 +48,12 @@ export class QueryInput {
     );
   }
 
-  /** A list: `NAME.member.1`, `NAME.member.2`, ... */
-  list(name: string): string[] {
+  /** A list: `NAME.member.1`, `NAME.member.2`, ...; of objects, one member of each: `NAME.member.1.MEMBER`. */
+  list(name: string, member?: string): string[] {
+    const end = member === undefined ? "" : `.${member}`;
     const values: string[] = [];
     for (let index = 1; ; index++) {
-      const value = this.#parameters.get(`${name}.member.${index}`);
+      const value = this.#parameters.get(`${name}.member.${index}${end}`);
       if (value === null) return values;
       values.push(value);
     }
@@ -113,7 +114,7 @@ export function createQueryService(options: QueryServiceOptions): AwsService {
         { action: `${options.scope}:${action}`, resource: "*" },
       ];
       for (const permission of permissions) {
-        const decision = authorize(request.principal, permission, request.accountId);
+        const decision = request.access(permission);
         if (!decision.allowed) {
           throw new AwsError("AccessDenied", deniedText(request.principal, permission, decision.reason), 403);
         }

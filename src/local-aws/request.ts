@@ -11,6 +11,7 @@ export interface Incoming {
   readonly query: URLSearchParams;
   readonly headers: Readonly<Record<string, string>>;
   readonly host: string;
+  readonly sourceIp: string;
   readonly requestId: string;
   readonly baseUrl: string;
   /** The body's bytes as sent. May be iterated once; leaving early leaves the connection usable for the answer. */
@@ -36,6 +37,7 @@ export function readHead(message: IncomingMessage, requestId: string, beforeBody
     query: new URLSearchParams(rawQuery),
     headers,
     host,
+    sourceIp: (message.socket.remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/, ""),
     requestId,
     baseUrl: `http://${host}`,
     bytes: readBytes(message, beforeBody),
@@ -44,7 +46,7 @@ export function readHead(message: IncomingMessage, requestId: string, beforeBody
 
 /** A request with a body: `bytes` is what the receiver shall see of it. */
 export function withBody(incoming: Incoming, bytes: AsyncIterable<Buffer>): HttpRequest {
-  const { method, rawPath, query, headers, host, requestId, baseUrl } = incoming;
+  const { method, rawPath, query, headers, host, sourceIp, requestId, baseUrl } = incoming;
   const body = Readable.from(bytes, { objectMode: false });
   return {
     method,
@@ -52,6 +54,7 @@ export function withBody(incoming: Incoming, bytes: AsyncIterable<Buffer>): Http
     query,
     headers,
     host,
+    sourceIp,
     requestId,
     baseUrl,
     body,

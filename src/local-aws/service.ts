@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import type { Database } from "libsql";
 import type { Logger } from "pino";
 import type { Clock } from "../core/clock.ts";
+import type { Permission, Verdict } from "./iam/authorize.ts";
 
 /** Who signed a request: a user, a role's session, or the account itself. */
 export interface Principal {
@@ -26,6 +27,8 @@ export interface HttpRequest {
   readonly query: URLSearchParams;
   /** Lower-case names; values of a repeated header are joined by a comma. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Address of the sender. */
+  readonly sourceIp: string;
   /** The Host header, with its port. */
   readonly host: string;
   readonly requestId: string;
@@ -45,6 +48,8 @@ export interface AwsRequest extends HttpRequest {
   readonly region: string;
   readonly accountId: string;
   readonly principal: Principal;
+  /** Whether the sender may do something. */
+  access(permission: Permission): Verdict;
   /** Trailing headers of an aws-chunked body (`x-amz-checksum-crc32`, ...), lower-case names; empty until the body has been read. */
   trailers(): Readonly<Record<string, string>>;
 }

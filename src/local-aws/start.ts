@@ -7,14 +7,18 @@ import { openDatabase } from "./database.ts";
 import { createEcr } from "./ecr/ecr.ts";
 import { registryForEngine } from "./ecr/engine-registry.ts";
 import { createRegistryRoutes } from "./ecr/registry/routes.ts";
+import { repositoryPolicy } from "./ecr/repository-policy.ts";
 import { createEcrService } from "./ecr/service.ts";
 import { environmentFile, type LocalAwsEnvironment, prepareAccount, writePrivateJson } from "./first-start.ts";
 import { type Gateway, openGateway } from "./gateway.ts";
+import { createAccess } from "./iam/authorize.ts";
 import { createIam } from "./iam/iam.ts";
+import { createResourcePolicies } from "./iam/resource-policies.ts";
 import { createIamService } from "./iam/service.ts";
 import { createLogStore } from "./logs/log-store.ts";
 import { createLogsService } from "./logs/service.ts";
 import { createDockerRuntime } from "./runtimes/docker.ts";
+import { bucketPolicy } from "./s3/bucket-policy.ts";
 import { createObjectStore } from "./s3/object-store.ts";
 import { createS3Service } from "./s3/service.ts";
 import { assembleSageMaker } from "./sagemaker/assemble.ts";
@@ -90,9 +94,21 @@ function createParts(context: LocalAwsContext, config: LocalAwsConfig) {
   const logStore = createLogStore(context, context.clock);
   const ecr = createEcr(context);
   const objects = createObjectStore(context);
+  const access = createAccess({
+    iam,
+    accountId: context.accountId,
+    enforced: config.enforcesIam,
+    clock: context.clock,
+    logger: context.logger,
+    resourcePolicies: createResourcePolicies(iam.roles, {
+      s3: (resource) => bucketPolicy(objects.buckets, resource),
+      ecr: (resource, region, accountId) => repositoryPolicy(ecr.repositories, { accountId, region }, resource),
+    }),
+  });
   const { runtime, searchPath, stopGraceMs } = config;
   const sagemaker = assembleSageMaker(context, {
     iam,
+    access,
     objects,
     images: ecr.store,
     logs: logStore,
@@ -113,6 +129,6 @@ function createParts(context: LocalAwsContext, config: LocalAwsConfig) {
     createStsService(iam),
     createIamService(iam, context.accountId),
   ];
-  const routes: HttpRoutes[] = [createRegistryRoutes(context, ecr), sagemaker.routes];
-  return { iam, objects, sagemaker, services, routes };
+  const routes: HttpRoutes[] = [createRegistryRoutes(context, ecr, access), sagemaker.routes];
+  return { iam, access, objects, sagemaker, services, routes };
 }

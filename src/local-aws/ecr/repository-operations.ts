@@ -1,3 +1,4 @@
+import { readPolicy } from "../../core/iam/read-policy.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { JsonOperation } from "../json-protocol.ts";
 import type { AwsRequest } from "../service.ts";
@@ -110,6 +111,8 @@ export function repositoryOperations(ecr: Ecr): Record<string, JsonOperation> {
     SetRepositoryPolicy: (input, request) => {
       const repository = named(input, request);
       const policy = jsonText(input, "policyText");
+      if (readPolicy(policy, "resource").policy === undefined)
+        throw invalidParameter("PolicyText", "Invalid repository policy provided");
       repositories.update(repository, { policy });
       return { ...identity(repository), policyText: policy };
     },

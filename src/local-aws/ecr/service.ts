@@ -30,7 +30,8 @@ export function createEcrService(_context: LocalAwsContext, ecr: Ecr): AwsServic
 function permissions(operation: string, input: JsonObject, request: AwsRequest): readonly Permission[] {
   const action = `ecr:${operation}`;
   if (operation === "GetAuthorizationToken") return [{ action, resource: "*" }];
-  const arn = (name: string) => `arn:aws:ecr:${request.region}:${request.accountId}:repository/${name}`;
+  const registry = typeof input.registryId === "string" ? input.registryId : request.accountId;
+  const arn = (name: string) => `arn:aws:ecr:${request.region}:${registry}:repository/${name}`;
   if (typeof input.resourceArn === "string") return [{ action, resource: input.resourceArn }];
   if (typeof input.repositoryName === "string") return [{ action, resource: arn(input.repositoryName) }];
   const names = Array.isArray(input.repositoryNames) ? (input.repositoryNames as readonly unknown[]) : [];

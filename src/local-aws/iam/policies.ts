@@ -2,7 +2,7 @@ import type { Database } from "libsql";
 import type { Clock } from "../../core/clock.ts";
 import { AwsError } from "../service.ts";
 import { uniqueId } from "./ids.ts";
-import { parsePolicy } from "./policy-document.ts";
+import { checkPolicy } from "./policy-document.ts";
 import { alreadyExists, deleteConflict, noSuchEntity, type Tags } from "./rows.ts";
 
 /** Whom a policy belongs to or is attached to. */
@@ -103,7 +103,7 @@ export function createPolicyStore(db: Database, clock: Clock, accountId: string)
       );
     },
     create(name: string, path: string, description: string, document: string, tags: Tags): ManagedPolicy {
-      parsePolicy(document, "identity");
+      checkPolicy(document, "identity");
       const arn = `arn:aws:iam::${accountId}:policy${path}${name}`;
       if (db.prepare("SELECT 1 FROM iam_policies WHERE name = ?").get(name) !== undefined) {
         throw alreadyExists(`A policy called ${name} already exists. Duplicate names are not allowed.`);
@@ -134,9 +134,19 @@ export function createPolicyStore(db: Database, clock: Clock, accountId: string)
     },
     versions,
     getVersion,
+    /** The text of the default version; undefined for a policy that is not there. */
+    defaultDocument(arn: string): string | undefined {
+      const row = db
+        .prepare(
+          `SELECT v.document FROM iam_policies p
+           JOIN iam_policy_versions v ON v.arn = p.arn AND v.version = p.default_version WHERE p.arn = ?`,
+        )
+        .get(arn) as { document: string } | undefined;
+      return row?.document;
+    },
     createVersion(arn: string, document: string, setAsDefault: boolean): PolicyVersion {
       const policy = getRow(arn);
-      parsePolicy(document, "identity");
+      checkPolicy(document, "identity");
       if (versions(arn).length >= MAX_VERSIONS) {
         throw new AwsError(
           "LimitExceeded",
@@ -193,7 +203,7 @@ export function createPolicyStore(db: Database, clock: Clock, accountId: string)
       return (rows as { owner: Owner; name: string }[]).map(({ owner, name }) => ({ owner, name }));
     },
     putInline(owner: Owner, name: string, policy: string, document: string): void {
-      parsePolicy(document, "identity");
+      checkPolicy(document, "identity");
       db.prepare("INSERT OR REPLACE INTO iam_inline_policies (owner, name, policy, document) VALUES (?, ?, ?, ?)").run(
         owner,
         name,

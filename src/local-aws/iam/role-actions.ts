@@ -1,11 +1,13 @@
 import type { QueryAction, QueryInput } from "../query-protocol.ts";
+import { givenBoundary } from "./boundary-actions.ts";
 import type { Iam } from "./iam.ts";
 import { maxSessionSeconds, named, pageXml, withoutTags, withTags } from "./inputs.ts";
 import { checkPath, tagsToXml } from "./rows.ts";
 import { profileXml, roleXml } from "./xml.ts";
 
 /** Roles, and the instance profiles that hold them. */
-export function roleActions({ roles, instanceProfiles: profiles }: Iam): Record<string, QueryAction> {
+export function roleActions(iam: Iam): Record<string, QueryAction> {
+  const { roles, instanceProfiles: profiles } = iam;
   const profileNamed = (input: QueryInput) => named(input, "InstanceProfileName");
   return {
     CreateRole: (input) => {
@@ -16,6 +18,7 @@ export function roleActions({ roles, instanceProfiles: profiles }: Iam): Record<
         trustPolicy: input.required("AssumeRolePolicyDocument"),
         description: input.optional("Description") ?? "",
         maxSessionSeconds: maxSessionSeconds(input),
+        boundary: givenBoundary(iam, input),
       });
       return { Role: roleXml(role) };
     },

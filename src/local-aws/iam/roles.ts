@@ -1,9 +1,8 @@
 import type { Database } from "libsql";
 import type { Clock } from "../../core/clock.ts";
 import { uniqueId } from "./ids.ts";
-import { parsePolicy } from "./policy-document.ts";
+import { checkPolicy } from "./policy-document.ts";
 import { alreadyExists, deleteConflict, noSuchEntity, type Tags } from "./rows.ts";
-import { type Assumer, trusts } from "./trust.ts";
 
 export interface Role {
   readonly name: string;
@@ -16,6 +15,8 @@ export interface Role {
   readonly trustPolicy: string;
   readonly description: string;
   readonly maxSessionSeconds: number;
+  /** ARN of the managed policy that limits what the role's own policies allow. */
+  readonly boundary: string | undefined;
 }
 
 interface RoleRow {
@@ -27,6 +28,7 @@ interface RoleRow {
   readonly trust_policy: string;
   readonly description: string;
   readonly max_session_seconds: number;
+  readonly boundary: string | null;
 }
 
 export type RoleStore = ReturnType<typeof createRoleStore>;
@@ -43,6 +45,7 @@ export function createRoleStore(db: Database, clock: Clock, accountId: string) {
     trustPolicy: row.trust_policy,
     description: row.description,
     maxSessionSeconds: row.max_session_seconds,
+    boundary: row.boundary ?? undefined,
   });
   const find = (name: string): Role | undefined => {
     const row = db.prepare("SELECT * FROM iam_roles WHERE name = ?").get(name) as RoleRow | undefined;
@@ -64,21 +67,16 @@ export function createRoleStore(db: Database, clock: Clock, accountId: string) {
     get,
     /** The role that an ARN names; undefined if there is none. */
     findByArn,
-    /** The role if it exists and its trust policy lets `assumer` assume it; otherwise undefined. */
-    assumableBy(arn: string, assumer: Assumer, context: Readonly<Record<string, string>> = {}): Role | undefined {
-      const role = findByArn(arn);
-      return role !== undefined && trusts(role.trustPolicy, assumer, context) ? role : undefined;
-    },
     list(pathPrefix: string): Role[] {
       const rows = db.prepare("SELECT * FROM iam_roles ORDER BY name").all() as RoleRow[];
       return rows.map(roleOf).filter(({ path }) => path.startsWith(pathPrefix));
     },
     create(role: Omit<Role, "id" | "arn" | "createdAt">): Role {
       if (find(role.name) !== undefined) throw alreadyExists(`Role with name ${role.name} already exists.`);
-      parsePolicy(role.trustPolicy, "trust");
+      checkPolicy(role.trustPolicy, "trust");
       db.prepare(
-        `INSERT INTO iam_roles (name, id, path, created_at, tags, trust_policy, description, max_session_seconds)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO iam_roles (name, id, path, created_at, tags, trust_policy, description, max_session_seconds, boundary)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ).run(
         role.name,
         uniqueId("AROA"),
@@ -88,12 +86,13 @@ export function createRoleStore(db: Database, clock: Clock, accountId: string) {
         role.trustPolicy,
         role.description,
         role.maxSessionSeconds,
+        role.boundary ?? null,
       );
       return get(role.name);
     },
     update(name: string, change: Partial<Pick<Role, "description" | "maxSessionSeconds" | "trustPolicy">>): Role {
       const role = { ...get(name), ...change };
-      parsePolicy(role.trustPolicy, "trust");
+      checkPolicy(role.trustPolicy, "trust");
       db.prepare("UPDATE iam_roles SET trust_policy = ?, description = ?, max_session_seconds = ? WHERE name = ?").run(
         role.trustPolicy,
         role.description,
@@ -101,6 +100,10 @@ export function createRoleStore(db: Database, clock: Clock, accountId: string) {
         role.name,
       );
       return role;
+    },
+    /** Undefined takes the boundary away. */
+    setBoundary(name: string, policyArn: string | undefined): void {
+      db.prepare("UPDATE iam_roles SET boundary = ? WHERE name = ?").run(policyArn ?? null, get(name).name);
     },
     setTags(name: string, change: (tags: Tags) => Tags): void {
       const role = get(name);

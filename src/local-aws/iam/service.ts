@@ -1,12 +1,13 @@
-import { createQueryService, type QueryInput } from "../query-protocol.ts";
+import { createQueryService } from "../query-protocol.ts";
 import type { AwsService } from "../service.ts";
-import type { Permission } from "./authorize.ts";
+import { boundaryActions } from "./boundary-actions.ts";
 import type { Iam } from "./iam.ts";
+import { iamPermissions } from "./permissions.ts";
 import { ownedPolicyActions, policyActions } from "./policy-actions.ts";
 import { roleActions } from "./role-actions.ts";
 import { userActions } from "./user-actions.ts";
 
-/** Identity and Access Management: users, access keys, roles, policies and instance profiles are kept as they are given. */
+/** Identity and Access Management: users, access keys, roles, policies and instance profiles, and permissions boundaries. */
 export function createIamService(iam: Iam, accountId: string): AwsService {
   return createQueryService({
     scope: "iam",
@@ -18,23 +19,8 @@ export function createIamService(iam: Iam, accountId: string): AwsService {
       ...policyActions(iam),
       ...ownedPolicyActions(iam, "user"),
       ...ownedPolicyActions(iam, "role"),
+      ...boundaryActions(iam),
     },
-    permissions: (action, input) => [permissionOf(action, input, accountId)],
+    permissions: iamPermissions(iam, accountId),
   });
-}
-
-function permissionOf(action: string, input: QueryInput, accountId: string): Permission {
-  const arn = (kind: string, name: string | undefined) => `arn:aws:iam::${accountId}:${kind}/${name}`;
-  const profile = input.optional("InstanceProfileName");
-  const user = input.optional("UserName");
-  const role = input.optional("RoleName");
-  const resource =
-    profile !== undefined
-      ? arn("instance-profile", profile)
-      : user !== undefined
-        ? arn("user", user)
-        : role !== undefined
-          ? arn("role", role)
-          : (input.optional("PolicyArn") ?? "*");
-  return { action: `iam:${action}`, resource };
 }

@@ -1,4 +1,5 @@
 import type { Database } from "libsql";
+import { addColumn } from "../database.ts";
 
 /** Makes the tables of IAM and STS if they are absent. Times are milliseconds since 1970; tags are JSON objects. */
 export function createIamTables(db: Database): void {
@@ -41,4 +42,8 @@ export function createIamTables(db: Database): void {
       arn TEXT NOT NULL, user_id TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL
     );
   `);
+  addColumn(db, "iam_users", "boundary TEXT");
+  addColumn(db, "iam_roles", "boundary TEXT");
+  // Session policies and tags as JSON: {"policies": [{name, document}], "tags": {}}.
+  addColumn(db, "sts_sessions", "extras TEXT");
 }

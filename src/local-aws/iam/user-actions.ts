@@ -1,14 +1,23 @@
 import type { QueryAction } from "../query-protocol.ts";
+import { givenBoundary } from "./boundary-actions.ts";
 import type { Iam } from "./iam.ts";
 import { named, oneOf, pageXml, userNamed, withoutTags, withTags } from "./inputs.ts";
 import { checkPath, tagsToXml } from "./rows.ts";
 import { iamTime, userXml } from "./xml.ts";
 
 /** Users and access keys. */
-export function userActions({ users }: Iam): Record<string, QueryAction> {
+export function userActions(iam: Iam): Record<string, QueryAction> {
+  const { users } = iam;
   return {
     CreateUser: (input) => {
-      const user = users.create(named(input, "UserName", 64), checkPath(input.optional("Path")), withTags(input)({}));
+      const boundary = givenBoundary(iam, input);
+      const { name } = users.create(
+        named(input, "UserName", 64),
+        checkPath(input.optional("Path")),
+        withTags(input)({}),
+      );
+      if (boundary !== undefined) users.setBoundary(name, boundary);
+      const user = users.get(name);
       return { User: userXml(user) };
     },
     GetUser: (input, request) => ({ User: userXml(users.get(userNamed(input, request))) }),

@@ -12,6 +12,8 @@ export interface User {
   readonly arn: string;
   readonly createdAt: number;
   readonly tags: Tags;
+  /** ARN of the managed policy that limits what the user's own policies allow. */
+  readonly boundary: string | undefined;
 }
 
 export interface AccessKey {
@@ -28,6 +30,7 @@ interface UserRow {
   readonly path: string;
   readonly created_at: number;
   readonly tags: string;
+  readonly boundary: string | null;
 }
 
 interface KeyRow {
@@ -51,6 +54,7 @@ export function createUserStore(db: Database, clock: Clock, accountId: string) {
     arn: `arn:aws:iam::${accountId}:user${row.path}${row.name}`,
     createdAt: row.created_at,
     tags: JSON.parse(row.tags) as Tags,
+    boundary: row.boundary ?? undefined,
   });
   const keyOf = (row: KeyRow): AccessKey => ({
     id: row.id,
@@ -101,6 +105,10 @@ export function createUserStore(db: Database, clock: Clock, accountId: string) {
       }
       db.prepare("DELETE FROM iam_users WHERE name = ?").run(user.name);
     },
+    /** Undefined takes the boundary away. */
+    setBoundary(name: string, policyArn: string | undefined): void {
+      db.prepare("UPDATE iam_users SET boundary = ? WHERE name = ?").run(policyArn ?? null, get(name).name);
+    },
     setTags(name: string, change: (tags: Tags) => Tags): void {
       const user = get(name);
       db.prepare("UPDATE iam_users SET tags = ? WHERE name = ?").run(JSON.stringify(change(user.tags)), user.name);
@@ -148,7 +156,7 @@ export function createUserStore(db: Database, clock: Clock, accountId: string) {
     knownKey(id: string): KnownKey | undefined {
       const row = db
         .prepare(
-          `SELECT k.id AS key_id, k.secret, u.name, u.id, u.path, u.created_at, u.tags
+          `SELECT k.id AS key_id, k.secret, u.name, u.id, u.path, u.created_at, u.tags, u.boundary
            FROM iam_access_keys k JOIN iam_users u ON u.name = k.user_name WHERE k.id = ? AND k.status = 'Active'`,
         )
         .get(id) as (UserRow & { secret: string; key_id: string }) | undefined;

@@ -19,6 +19,11 @@ export function iamDocument(document: string): string {
   );
 }
 
+function boundaryXml(arn: string | undefined): XmlObject {
+  if (arn === undefined) return {};
+  return { PermissionsBoundary: { PermissionsBoundaryType: "Policy", PermissionsBoundaryArn: arn } };
+}
+
 function maybeTags(tags: Tags): XmlObject {
   return Object.keys(tags).length === 0 ? {} : { Tags: tagsToXml(tags) };
 }
@@ -30,6 +35,7 @@ export function userXml(user: User, withTags = true): XmlObject {
     UserId: user.id,
     Arn: user.arn,
     CreateDate: iamTime(user.createdAt),
+    ...(withTags ? boundaryXml(user.boundary) : {}),
     ...(withTags ? maybeTags(user.tags) : {}),
   };
 }
@@ -44,6 +50,7 @@ export function roleXml(role: Role, withTags = true): XmlObject {
     AssumeRolePolicyDocument: iamDocument(role.trustPolicy),
     ...(role.description === "" ? {} : { Description: role.description }),
     MaxSessionDuration: role.maxSessionSeconds,
+    ...(withTags ? boundaryXml(role.boundary) : {}),
     ...(withTags ? maybeTags(role.tags) : {}),
   };
 }

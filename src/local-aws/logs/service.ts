@@ -154,11 +154,11 @@ export function createLogsService(context: LocalAwsContext, store: LogStore): Aw
   function resourceOf(operation: string, input: JsonObject, request: AwsRequest): string {
     const arn = (name: string) => `arn:aws:logs:${request.region}:${request.accountId}:log-group:${name}`;
     const named = input.logGroupName ?? input.logGroupIdentifier;
-    if (typeof named !== "string") return "*";
+    if (typeof named !== "string") return `${arn("")}:log-stream:`;
     const group = named.replace(/^arn:[^:]*:logs:[^:]*:[^:]*:log-group:/, "").replace(/:\*$/, "");
     const stream = input.logStreamName;
     const onStream = operation === "PutLogEvents" || operation === "GetLogEvents" || operation === "DeleteLogStream";
-    return onStream && typeof stream === "string" ? `${arn(group)}:log-stream:${stream}` : `${arn(group)}:*`;
+    return onStream && typeof stream === "string" ? `${arn(group)}:log-stream:${stream}` : `${arn(group)}:log-stream:`;
   }
 }
 

@@ -9,6 +9,8 @@ export interface Bucket {
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   readonly tags: Readonly<Record<string, string>> | undefined;
+  /** The bucket policy as it was given: JSON. */
+  readonly policy: string | undefined;
 }
 
 interface BucketRow {
@@ -16,6 +18,7 @@ interface BucketRow {
   readonly region: string;
   readonly created_at: number;
   readonly tags: string | null;
+  readonly policy: string | null;
 }
 
 export type BucketStore = ReturnType<typeof createBucketStore>;
@@ -26,6 +29,7 @@ export function createBucketStore(db: Database, clock: Clock) {
     region: row.region,
     createdAt: row.created_at,
     tags: row.tags === null ? undefined : (JSON.parse(row.tags) as Record<string, string>),
+    policy: row.policy ?? undefined,
   });
   const select = db.prepare("SELECT * FROM s3_buckets WHERE name = ?");
   const find = (name: string): Bucket | undefined => {
@@ -64,6 +68,10 @@ export function createBucketStore(db: Database, clock: Clock) {
         throw new AwsError("BucketNotEmpty", "The bucket you tried to delete is not empty", 409, { BucketName: name });
       }
       db.prepare("DELETE FROM s3_buckets WHERE name = ?").run(name);
+    },
+    setPolicy(name: string, policy: string | undefined): void {
+      get(name);
+      db.prepare("UPDATE s3_buckets SET policy = ? WHERE name = ?").run(policy ?? null, name);
     },
     setTags(name: string, tags: Readonly<Record<string, string>> | undefined): void {
       get(name);

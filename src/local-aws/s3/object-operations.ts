@@ -1,3 +1,4 @@
+import { deniedText } from "../iam/authorize.ts";
 import { AwsError, type AwsRequest, type AwsResponse } from "../service.ts";
 import { checksumHeaders, objectHeaders, readAttributes } from "./attributes.ts";
 import { readTagging, tagSet } from "./bucket-operations.ts";
@@ -7,6 +8,7 @@ import { malformedXml } from "./errors.ts";
 import { isoSeconds, type S3, type S3Handler, xmlAnswer } from "./handler.ts";
 import { parsePartNumber } from "./multipart-parts.ts";
 import type { ObjectRecord } from "./object-rows.ts";
+import { arnOf } from "./permissions.ts";
 import { type ByteRange, parseRange } from "./ranges.ts";
 import { readXml } from "./request-xml.ts";
 
@@ -132,9 +134,19 @@ export const deleteObjects: S3Handler = async ({ objects }, request, bucket) => 
   const named = document.all("Object").map((item) => item.textOf("Key"));
   const keys = named.filter((key) => key !== undefined && key !== "") as string[];
   if (keys.length === 0 || keys.length !== named.length || keys.length > MAX_BATCH) throw malformedXml();
-  await objects.deleteObjects(bucket, keys);
+  const denied = new Map<string, string>();
+  for (const key of keys) {
+    const permission = { action: "s3:DeleteObject", resource: arnOf(bucket, key) };
+    const verdict = request.access(permission);
+    if (!verdict.allowed) denied.set(key, deniedText(request.principal, permission, verdict.reason));
+  }
+  const deleted = keys.filter((key) => !denied.has(key));
+  await objects.deleteObjects(bucket, deleted);
   const isQuiet = document.textOf("Quiet")?.trim() === "true";
-  return xmlAnswer("DeleteResult", { Deleted: isQuiet ? [] : keys.map((Key) => ({ Key })) });
+  return xmlAnswer("DeleteResult", {
+    Deleted: isQuiet ? [] : deleted.map((Key) => ({ Key })),
+    Error: [...denied].map(([Key, Message]) => ({ Key, Code: "AccessDenied", Message })),
+  });
 };
 
 export const getObjectAttributes: S3Handler = ({ objects }, request, bucket, key) => {

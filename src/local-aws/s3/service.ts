@@ -1,4 +1,3 @@
-import { authorize, deniedText, type Permission } from "../iam/authorize.ts";
 import { AwsError, type AwsRequest, type AwsResponse, type AwsService, type LocalAwsContext } from "../service.ts";
 import * as buckets from "./bucket-operations.ts";
 import * as copies from "./copy-operations.ts";
@@ -9,6 +8,8 @@ import { createMultipartStore } from "./multipart.ts";
 import * as uploads from "./multipart-operations.ts";
 import * as objectOperations from "./object-operations.ts";
 import type { ObjectStore } from "./object-store.ts";
+import { demand, hideAbsence, permissionsOf } from "./permissions.ts";
+import * as policies from "./policy-operations.ts";
 import { targetOf } from "./target.ts";
 
 interface Operation {
@@ -23,6 +24,8 @@ const absent = (action: string, code: string, text: string) => op(action, bucket
 /** Operations by level, method and the query parameter that singles them out (empty: the plain one). */
 const ACCOUNT: Readonly<Record<string, Operation>> = { "GET ": op("ListAllMyBuckets", buckets.listBuckets) };
 
+const DELETE_OBJECTS = op("DeleteObject", objectOperations.deleteObjects);
+
 const BUCKET: Readonly<Record<string, Operation>> = {
   "PUT ": op("CreateBucket", buckets.createBucket),
   "HEAD ": op("ListBucket", buckets.headBucket),
@@ -36,8 +39,10 @@ const BUCKET: Readonly<Record<string, Operation>> = {
   "GET tagging": op("GetBucketTagging", buckets.getBucketTagging),
   "PUT tagging": op("PutBucketTagging", buckets.putBucketTagging),
   "DELETE tagging": op("PutBucketTagging", buckets.deleteBucketTagging),
-  "POST delete": op("DeleteObject", objectOperations.deleteObjects),
-  "GET policy": absent("GetBucketPolicy", "NoSuchBucketPolicy", "The bucket policy does not exist"),
+  "POST delete": DELETE_OBJECTS,
+  "GET policy": op("GetBucketPolicy", policies.getBucketPolicy),
+  "PUT policy": op("PutBucketPolicy", policies.putBucketPolicy),
+  "DELETE policy": op("DeleteBucketPolicy", policies.deleteBucketPolicy),
   "GET cors": absent("GetBucketCORS", "NoSuchCORSConfiguration", "The CORS configuration does not exist"),
   "GET lifecycle": absent(
     "GetLifecycleConfiguration",
@@ -100,11 +105,15 @@ async function handle(s3: S3, request: AwsRequest): Promise<AwsResponse> {
       ResourceType: key !== undefined ? "OBJECT" : bucket !== undefined ? "BUCKET" : "SERVICE",
     });
   }
-  const permission: Permission = { action: operation.action, resource: arnOf(bucket, key) };
-  const decision = authorize(request.principal, permission, request.accountId);
-  if (!decision.allowed)
-    throw new AwsError("AccessDenied", deniedText(request.principal, permission, decision.reason), 403);
-  return operation.run(s3, request, bucket ?? "", key ?? "");
+  // Of the objects that one request deletes each is asked for by itself.
+  if (operation !== DELETE_OBJECTS) {
+    for (const permission of permissionsOf(s3, request, operation.action, bucket, key)) demand(request, permission);
+  }
+  try {
+    return await operation.run(s3, request, bucket ?? "", key ?? "");
+  } catch (error) {
+    throw hideAbsence(error, request, bucket);
+  }
 }
 
 function operationOf(request: AwsRequest, bucket: string | undefined, key: string | undefined): Operation | undefined {
@@ -120,9 +129,4 @@ function operationOf(request: AwsRequest, bucket: string | undefined, key: strin
   const operation = Object.hasOwn(table, name) ? table[name] : undefined;
   if (operation === undefined && subresource !== "") throw notImplemented(subresource);
   return operation;
-}
-
-function arnOf(bucket: string | undefined, key: string | undefined): string {
-  if (bucket === undefined) return "*";
-  return key === undefined ? `arn:aws:s3:::${bucket}` : `arn:aws:s3:::${bucket}/${key}`;
 }

@@ -1,4 +1,5 @@
 import type { Database } from "libsql";
+import { addColumn } from "../database.ts";
 
 /**
  * Makes S3's tables if they are absent. Keys are compared byte by byte of their UTF-8, which is S3's own order. Times are
@@ -30,4 +31,5 @@ export function createS3Tables(db: Database): void {
     -- Every content file that a row above names, so that a start can tell which files a crash has left over.
     CREATE TABLE IF NOT EXISTS s3_files (file TEXT PRIMARY KEY) WITHOUT ROWID;
   `);
+  addColumn(db, "s3_buckets", "policy TEXT");
 }

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { ImageStore } from "../ecr/image-store.ts";
+import { type Access, deniedText } from "../iam/authorize.ts";
 import type { Iam } from "../iam/iam.ts";
-import { trusts } from "../iam/trust.ts";
 import type { LogStore } from "../logs/log-store.ts";
 import { createProcessRuntime } from "../runtimes/process.ts";
 import type { TrainingRuntime } from "../runtimes/runtime.ts";
@@ -18,6 +18,7 @@ export function assembleSageMaker(
   context: LocalAwsContext,
   parts: {
     readonly iam: Pick<Iam, "roles" | "sessions">;
+    readonly access: Access;
     readonly objects: ObjectStore;
     readonly images: ImageStore;
     readonly logs: LogStore;
@@ -32,7 +33,7 @@ export function assembleSageMaker(
     objects: trainingObjects(parts.objects),
     images: parts.images,
     logs: parts.logs,
-    roles: executionRoles(parts.iam),
+    roles: executionRoles(context, parts.iam, parts.access),
     process: createProcessRuntime({
       images: parts.images,
       logger: context.logger,
@@ -56,11 +57,28 @@ function trainingObjects(objects: ObjectStore): TrainingObjects {
   };
 }
 
-function executionRoles(iam: Pick<Iam, "roles" | "sessions">): ExecutionRoles {
+function executionRoles(
+  { accountId, region }: LocalAwsContext,
+  iam: Pick<Iam, "roles" | "sessions">,
+  access: Access,
+): ExecutionRoles {
   return {
-    assumable(roleArn) {
-      const role = iam.roles.findByArn(roleArn);
-      return role !== undefined && trusts(role.trustPolicy, { service: SAGEMAKER }, {});
+    assumable(roleArn, jobArn) {
+      // What SageMaker tells of the job it assumes the role for, against confused deputies.
+      const context = { "aws:SourceArn": jobArn, "aws:SourceAccount": accountId, "sts:RoleSessionName": "SageMaker" };
+      return access.decideService(SAGEMAKER, { action: "sts:AssumeRole", resource: roleArn, context }).allowed;
+    },
+    access(roleArn) {
+      return {
+        denial(permission) {
+          const role = iam.roles.findByArn(roleArn);
+          if (role === undefined) return `The role ${roleArn} does not exist any more`;
+          const principal = iam.sessions.principalOf(role, "SageMaker");
+          const keys = { "aws:SecureTransport": "true", "aws:RequestedRegion": region };
+          const verdict = access.decide(principal, permission, keys);
+          return verdict.allowed ? undefined : deniedText(principal, permission, verdict.reason);
+        },
+      };
     },
     session(roleArn, sessionName, seconds) {
       const role = iam.roles.findByArn(roleArn);

@@ -72,7 +72,7 @@ async function listPrefix(objects: TrainingObjects, bucket: string, prefix: stri
   const found: ChannelObject[] = [];
   // A prefix that is a directory or an object's whole key is cut off; one that ends in the middle of a name is cut at its last slash.
   const directory = prefix.slice(0, prefix.lastIndexOf("/") + 1);
-  for await (const { key } of objects.list(bucket, prefix)) {
+  for await (const { key } of listObjects(objects, bucket, prefix)) {
     if (key.endsWith("/")) continue;
     const cut = key.startsWith(`${prefix}/`) ? prefix.length + 1 : directory.length;
     found.push({ bucket, key, path: safePath(key.slice(cut)) });
@@ -144,13 +144,23 @@ async function readText(objects: TrainingObjects, bucket: string, key: string): 
   return Buffer.concat(parts).toString("utf8");
 }
 
+/** Objects by prefix; what S3 refuses is a DataError. */
+export async function* listObjects(objects: TrainingObjects, bucket: string, prefix: string) {
+  try {
+    yield* objects.list(bucket, prefix);
+  } catch (error) {
+    if (!(error instanceof AwsError)) throw error;
+    throw new DataError(`${error.code} (${error.status}): ${error.message}`);
+  }
+}
+
 /** An object's bytes; what S3 refuses is a DataError. */
 export async function openObject(objects: TrainingObjects, object: { bucket: string; key: string }): Promise<Readable> {
   try {
     return await objects.get(object.bucket, object.key);
   } catch (error) {
     if (!(error instanceof AwsError)) throw error;
-    throw new DataError(`${error.code}: s3://${object.bucket}/${object.key}: ${error.message}`);
+    throw new DataError(`${error.code} (${error.status}): ${error.message} s3://${object.bucket}/${object.key}`);
   }
 }
 

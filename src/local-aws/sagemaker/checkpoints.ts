@@ -3,7 +3,7 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../core/clock.ts";
 import { downloadChannel } from "./channel-files.ts";
-import type { ChannelObject } from "./channel-objects.ts";
+import { type ChannelObject, listObjects } from "./channel-objects.ts";
 import type { TrainingObjects } from "./ports.ts";
 import { joinKey } from "./request.ts";
 
@@ -18,7 +18,7 @@ export async function restoreCheckpoints(
 ): Promise<void> {
   const prefix = joinKey(target.key, "");
   const found: ChannelObject[] = [];
-  for await (const { key } of objects.list(target.bucket, prefix)) {
+  for await (const { key } of listObjects(objects, target.bucket, prefix)) {
     const path = key.slice(prefix.length).replace(/^\/+/, "");
     if (path !== "" && !path.endsWith("/") && !path.split("/").includes(".."))
       found.push({ bucket: target.bucket, key, path });

@@ -110,7 +110,8 @@ async function readFailure(paths: readonly string[]): Promise<string> {
 
 export function failureReason(error: unknown): string {
   if (error instanceof DataError) return `ClientError: Data download failed:${error.message}`;
-  if (error instanceof AwsError) return `ClientError: Artifact upload failed:${error.code}: ${error.message}`;
+  if (error instanceof AwsError)
+    return `ClientError: Artifact upload failed:${error.code} (${error.status}): ${error.message}`;
   if (error instanceof SlipwayError) return `ClientError: ${error.message}. ${error.hint}`;
   return "InternalServerError: We encountered an internal error. Please try again.";
 }

@@ -7,6 +7,7 @@ import { hasObjects, noObjects } from "./channel-objects.ts";
 import type { JobStore, TrainingJob } from "./job-store.ts";
 import type { ExecutionRoles, TrainingObjects } from "./ports.ts";
 import { parseS3Uri, type TrainingRequest } from "./request.ts";
+import { objectsOfRole } from "./role-objects.ts";
 import { checkRules, invalid } from "./rules.ts";
 import { STATUS_MESSAGES } from "./status-messages.ts";
 
@@ -35,13 +36,13 @@ export async function createJob(
       `Training job names must be unique within an AWS account and region, and a training job with this name already exists (${jobs.get(name)?.arn ?? arn})`,
     );
   if (jobs.get(name) !== undefined) throw taken();
-  if (!deps.roles.assumable(request.RoleArn)) {
+  if (!deps.roles.assumable(request.RoleArn, arn)) {
     throw invalid(
       `Could not assume role ${request.RoleArn}. Please ensure that the role exists and allows principal 'sagemaker.amazonaws.com' to assume the role.`,
     );
   }
   const imageUri = await findImage(deps, request, scope.accountId);
-  await checkBuckets(deps.objects, request, scope.region);
+  await checkBuckets(objectsOfRole(deps.objects, deps.roles.access(request.RoleArn)), request, scope.region);
   const now = clock.now();
   const job: TrainingJob = {
     name,
@@ -68,19 +69,42 @@ async function findImage(deps: CreateDeps, request: TrainingRequest, accountId: 
     );
   }
   const resolved = await deps.images.resolve(uri);
+  const ecr = /^(\d{12})\.dkr\.ecr\.[^/]+\/([^:@]+)/.exec(uri);
+  if (resolved !== undefined && ecr !== null && !mayPull(deps, request.RoleArn, resolved)) {
+    throw imageNotFound(uri, ecr, request.RoleArn);
+  }
   if (resolved !== undefined) {
     return `${resolved.accountId}.dkr.ecr.${resolved.region}.amazonaws.com/${resolved.repository}@${resolved.digest}`;
   }
   const { docker } = deps;
   if (docker !== undefined && (await docker.available()) && (await docker.hasImage?.(uri)) !== false) return uri;
-  const ecr = /^(\d{12})\.dkr\.ecr\.[^/]+\/([^:@]+)/.exec(uri);
   if (ecr === null) {
     throw invalid(
       `Invalid image URI ${uri}. Please provide a valid Amazon Elastic Container Registry path of the image in the account ${accountId}.`,
     );
   }
-  throw invalid(
-    `Requested image ${uri} not found in repository ${ecr[2]} of registry ID ${ecr[1]}. Please check if your ECR repository and image exist and role ${request.RoleArn} has proper pull permissions for SageMaker: ecr:BatchCheckLayerAvailability, ecr:BatchGetImage, ecr:GetDownloadUrlForLayer`,
+  throw imageNotFound(uri, ecr, request.RoleArn);
+}
+
+/** The rights that SageMaker pulls an image with, in the execution role's name. */
+function mayPull(
+  deps: CreateDeps,
+  roleArn: string,
+  { accountId, region, repository }: { accountId: string; region: string; repository: string },
+): boolean {
+  const role = deps.roles.access(roleArn);
+  const resource = `arn:aws:ecr:${region}:${accountId}:repository/${repository}`;
+  return (
+    role.denial({ action: "ecr:GetAuthorizationToken", resource: "*" }) === undefined &&
+    PULL_ACTIONS.every((action) => role.denial({ action, resource }) === undefined)
+  );
+}
+
+const PULL_ACTIONS = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
+
+function imageNotFound(uri: string, ecr: RegExpExecArray, roleArn: string): AwsError {
+  return invalid(
+    `Requested image ${uri} not found in repository ${ecr[2]} of registry ID ${ecr[1]}. Please check if your ECR repository and image exist and role ${roleArn} has proper pull permissions for SageMaker: ${PULL_ACTIONS.join(", ")}`,
   );
 }
 
@@ -97,9 +121,12 @@ async function checkBuckets(objects: TrainingObjects, request: TrainingRequest, 
   for (const channel of request.InputDataConfig ?? []) {
     const uri = channel.DataSource.S3DataSource!.S3Uri;
     const { bucket, key } = parseS3Uri(uri)!;
-    if (await hasObjects(objects, bucket, key)) continue;
+    const denied = await hasObjects(objects, bucket, key).catch((error: unknown) => error);
+    if (denied === true) continue;
+    if (denied !== false && !(denied instanceof AwsError)) throw denied;
+    const why = denied instanceof AwsError ? ` Error message from S3: ${denied.message}` : "";
     throw invalid(
-      `${noObjects(uri)} Please ensure that the bucket exists in the selected region (${region}), that objects exist under that S3 prefix, and that the role "${request.RoleArn}" has "s3:ListBucket" permissions on bucket "${bucket}".`,
+      `${noObjects(uri)} Please ensure that the bucket exists in the selected region (${region}), that objects exist under that S3 prefix, and that the role "${request.RoleArn}" has "s3:ListBucket" permissions on bucket "${bucket}".${why}`,
     );
   }
 }

@@ -2,17 +2,17 @@ import { join } from "node:path";
 import type { JsonObject } from "../../core/json.ts";
 import { SAGEMAKER_MODEL } from "../../core/sagemaker-model/model.ts";
 import type { ImageStore } from "../ecr/image-store.ts";
-import type { Permission } from "../iam/authorize.ts";
 import { createJsonService, type JsonOperation } from "../json-protocol.ts";
 import type { LogStore } from "../logs/log-store.ts";
 import type { TrainingRuntime } from "../runtimes/runtime.ts";
-import { AwsError, type AwsRequest, type AwsService, type HttpRoutes, type LocalAwsContext } from "../service.ts";
+import { AwsError, type AwsService, type HttpRoutes, type LocalAwsContext } from "../service.ts";
 import { createTrainingController } from "./controller.ts";
 import { createJob } from "./create-job.ts";
 import { createContainerCredentials } from "./credentials.ts";
 import { describeJob } from "./describe.ts";
 import { createJobStore, type TrainingJob } from "./job-store.ts";
 import { listJobs } from "./list-jobs.ts";
+import { trainingPermissions } from "./permissions.ts";
 import type { ExecutionRoles, TrainingObjects } from "./ports.ts";
 import type { TrainingRequest } from "./request.ts";
 import { invalid } from "./rules.ts";
@@ -53,6 +53,7 @@ export function createSageMaker(context: LocalAwsContext, deps: SageMakerDeps): 
     objects: deps.objects,
     images: deps.images,
     logs: deps.logs,
+    roles: deps.roles,
     clock,
     logger,
     jobsDir: join(context.dataDir, "jobs"),
@@ -129,7 +130,7 @@ export function createSageMaker(context: LocalAwsContext, deps: SageMakerDeps): 
       scope: "sagemaker",
       targetPrefix: SAGEMAKER_MODEL.metadata.targetPrefix,
       operations: Object.fromEntries(validated),
-      permissions,
+      permissions: trainingPermissions(jobs),
       close: () => controller.close(),
     }),
     routes: createContainerCredentials(jobs, deps.roles),
@@ -145,22 +146,4 @@ function updated(request: TrainingRequest, input: JsonObject): TrainingRequest {
     ...changes,
     ResourceConfig: { ...request.ResourceConfig, ...(ResourceConfig as object | undefined) },
   };
-}
-
-/** What each operation needs (Service Authorization Reference, SageMaker). Listing has no resource. */
-function permissions(operation: string, input: JsonObject, request: AwsRequest): Permission[] {
-  const action = `sagemaker:${operation}`;
-  if (operation === "ListTrainingJobs") return [{ action, resource: "*" }];
-  if (typeof input.ResourceArn === "string") return [{ action, resource: input.ResourceArn }];
-  const resource = `arn:aws:sagemaker:${request.region}:${request.accountId}:training-job/${String(input.TrainingJobName)}`;
-  const needed: Permission[] = [{ action, resource }];
-  if (operation !== "CreateTrainingJob") return needed;
-  if (typeof input.RoleArn === "string") {
-    const context = { "iam:PassedToService": "sagemaker.amazonaws.com" };
-    needed.push({ action: "iam:PassRole", resource: input.RoleArn, context });
-  }
-  if (Array.isArray(input.Tags) && input.Tags.length > 0) {
-    needed.push({ action: "sagemaker:AddTags", resource, context: { "sagemaker:TaggingAction": "CreateTrainingJob" } });
-  }
-  return needed;
 }

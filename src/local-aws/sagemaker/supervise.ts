@@ -53,21 +53,21 @@ export async function superviseContainers(
 
 /**
  * Copies a container's output into its log stream and shows every line to the metrics. Lines that an earlier process of the local AWS has
- * written already (as many as the stream holds: nobody else writes there) are only shown.
+ * written already (as many as the stream holds: nobody else writes there) are only shown. Without a log store all of them are.
  */
 export async function pumpLog(
   container: RunningContainer,
-  logs: LogStore,
+  logs: LogStore | undefined,
   stream: string,
   metrics: MetricReader,
   abandon: AbortSignal,
 ): Promise<void> {
-  let written = logs.stream(LOG_GROUP, stream)?.events ?? 0;
+  let written = logs?.stream(LOG_GROUP, stream)?.events ?? 0;
   let batch: { timestamp: number; message: string }[] = [];
   let scheduled = false;
   const flush = () => {
     scheduled = false;
-    if (batch.length > 0 && !abandon.aborted) logs.append(LOG_GROUP, stream, batch);
+    if (batch.length > 0 && !abandon.aborted) logs?.append(LOG_GROUP, stream, batch);
     batch = [];
   };
   for await (const { at, text } of container.output(abandon)) {

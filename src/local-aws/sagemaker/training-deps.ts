@@ -5,11 +5,12 @@ import type { LogStore } from "../logs/log-store.ts";
 import type { TrainingRuntime } from "../runtimes/runtime.ts";
 import type { JobStore, TrainingJob } from "./job-store.ts";
 import type { MetricReader } from "./metrics.ts";
-import type { TrainingObjects } from "./ports.ts";
+import type { ExecutionRoles, TrainingObjects } from "./ports.ts";
 
 export interface TrainingDeps {
   readonly jobs: JobStore;
   readonly objects: TrainingObjects;
+  readonly roles: Pick<ExecutionRoles, "access">;
   readonly images: ImageStore;
   readonly logs: LogStore;
   readonly chooseRuntime: (job: TrainingJob) => Promise<TrainingRuntime>;

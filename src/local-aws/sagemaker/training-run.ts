@@ -1,5 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { LogStore } from "../logs/log-store.ts";
 import { downloadChannel } from "./channel-files.ts";
 import { listChannel } from "./channel-objects.ts";
 import { feedPipes, preparePipes } from "./channel-pipe.ts";
@@ -9,9 +10,11 @@ import { checkpointTarget, containerSpec, type Place, pipeChannels, placeOf } fr
 import type { TrainingJob } from "./job-store.ts";
 import { createMetricReader } from "./metrics.ts";
 import { makeMlDirectory } from "./ml-directory.ts";
+import type { RoleAccess } from "./ports.ts";
 import { hostsOf, inputModeOf, type JobHost } from "./request.ts";
+import { objectsOfRole } from "./role-objects.ts";
 import { STATUS_MESSAGES } from "./status-messages.ts";
-import { type HostContainer, pumpLog, superviseContainers } from "./supervise.ts";
+import { type HostContainer, LOG_GROUP, pumpLog, superviseContainers } from "./supervise.ts";
 import type { RunControl, TrainingDeps } from "./training-deps.ts";
 
 /** The longest stop of MaxRuntime's watch at a stretch: timers hold at most 24.8 days. */
@@ -26,7 +29,8 @@ const DEFAULT_MAX_RUNTIME_SECONDS = 86_400;
 export async function runTrainingJob(deps: TrainingDeps, name: string, control: RunControl): Promise<void> {
   const { jobs, logger } = deps;
   try {
-    await run(deps, name, control);
+    const role = deps.roles.access(jobs.get(name)!.request.RoleArn);
+    await run({ ...deps, objects: objectsOfRole(deps.objects, role) }, role, name, control);
   } catch (error) {
     if (control.abandon.aborted) return;
     const job = jobs.get(name);
@@ -49,7 +53,7 @@ export async function removeJobDirectory(deps: Pick<TrainingDeps, "jobsDir">, na
   await rm(join(deps.jobsDir, name), { recursive: true, force: true });
 }
 
-async function run(deps: TrainingDeps, name: string, control: RunControl): Promise<void> {
+async function run(deps: TrainingDeps, role: RoleAccess, name: string, control: RunControl): Promise<void> {
   const { jobs, clock } = deps;
   const { abandon } = control;
   let job = jobs.get(name)!;
@@ -67,7 +71,7 @@ async function run(deps: TrainingDeps, name: string, control: RunControl): Promi
       jobs.update(name, {}, { status: "Downloading", message: STATUS_MESSAGES.downloadingImage });
       job = jobs.update(name, { run: { runtime: runtime.kind, logEpoch: Math.floor(clock.now() / 1000) } });
     }
-    job = await train(deps, job, hosts, places, control, fresh);
+    job = await train(deps, role, job, hosts, places, control, fresh);
   }
   await conclude(deps, job, places, control);
 }
@@ -103,6 +107,7 @@ async function prepare(
 
 async function train(
   deps: TrainingDeps,
+  role: RoleAccess,
   job: TrainingJob,
   hosts: readonly JobHost[],
   places: readonly Place[],
@@ -152,7 +157,13 @@ async function train(
     for (const sync of syncs) inBackground(sync.run(over));
     inBackground(watchLimits(deps, job, control, over));
     const pumps = containers.map(({ host, container }) =>
-      pumpLog(container, logs, `${job.name}/${host}-${job.run.logEpoch}`, control.metrics!, abandon),
+      pumpLog(
+        container,
+        writable(role, job, logs),
+        `${job.name}/${host}-${job.run.logEpoch}`,
+        control.metrics!,
+        abandon,
+      ),
     );
     const exits = await superviseContainers(containers, {
       clock,
@@ -180,6 +191,18 @@ async function train(
     }
     throw error;
   }
+}
+
+/** The log store, or undefined: a role without rights on its log streams trains unseen, as on AWS. */
+function writable(role: RoleAccess, job: TrainingJob, logs: LogStore): LogStore | undefined {
+  const [, , , region, account] = job.arn.split(":");
+  const group = `arn:aws:logs:${region}:${account}:log-group:${LOG_GROUP}`;
+  const stream = `${group}:log-stream:${job.name}/${job.run.logEpoch}`;
+  const needs = [
+    { action: "logs:CreateLogStream", resource: `${group}:log-stream:` },
+    { action: "logs:PutLogEvents", resource: stream },
+  ];
+  return needs.every((permission) => role.denial(permission) === undefined) ? logs : undefined;
 }
 
 /** Stops the job when its time is over; the limits count from the training's start, for spot jobs also from the creation. */

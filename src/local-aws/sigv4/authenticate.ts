@@ -34,7 +34,7 @@ const MAX_HASHED_BODY_BYTES = 64 * 1024 * 1024;
  * Verifies who sent a request and gives it the body that its service may read. For S3 the body is verified while it is
  * read (hash, chunk signatures); for the others before. Throws AwsError in the words of the service's protocol.
  */
-export async function authenticate(incoming: Incoming, options: AuthenticateOptions): Promise<AwsRequest> {
+export async function authenticate(incoming: Incoming, options: AuthenticateOptions): Promise<Authenticated> {
   if (isPresignedV2(incoming.query)) return presignedV2(incoming, options);
   const authorization = parseAuthorization(incoming);
   if ("kind" in authorization) throw authError(authorization, options.fallbackProtocol);
@@ -63,6 +63,9 @@ export async function authenticate(incoming: Incoming, options: AuthenticateOpti
   return signed(incoming, authorization, verified.principal, options.accountId, body);
 }
 
+/** A request whose sender is known, before anyone has asked what they may do. */
+export type Authenticated = Omit<AwsRequest, "access">;
+
 interface Body {
   readonly bytes: AsyncIterable<Buffer>;
   readonly trailers: () => Readonly<Record<string, string>>;
@@ -74,11 +77,11 @@ function signed(
   principal: Principal,
   accountId: string,
   body: Body,
-): AwsRequest {
+): Authenticated {
   return { ...withBody(incoming, body.bytes), service, region, accountId, principal, trailers: body.trailers };
 }
 
-function presignedV2(incoming: Incoming, options: AuthenticateOptions): AwsRequest {
+function presignedV2(incoming: Incoming, options: AuthenticateOptions): Authenticated {
   options.protocolOf("s3");
   const verified = verifyPresignedV2(incoming, options.hostBucket(incoming.host), options.keys, options.nowMs);
   if ("kind" in verified) throw authError(verified, "rest-xml");

@@ -1,8 +1,10 @@
 import type { Database } from "libsql";
 import type { Clock } from "../../core/clock.ts";
+import type { NamedDocument } from "../iam/caller.ts";
 import { accessKeyId, secretAccessKey, sessionToken } from "../iam/ids.ts";
 import type { Role } from "../iam/roles.ts";
 import type { User } from "../iam/users.ts";
+import type { Principal } from "../service.ts";
 import type { KnownKey } from "../sigv4/verify.ts";
 
 /** Temporary credentials. Times are milliseconds since 1970. */
@@ -26,6 +28,15 @@ interface SessionRow {
   readonly expires_at: number;
 }
 
+/** What a session was given when it was made. */
+export interface SessionExtras {
+  /** Session policies: nothing is allowed that they do not allow. */
+  readonly policies: readonly NamedDocument[];
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+const NO_EXTRAS: SessionExtras = { policies: [], tags: {} };
+
 /** Ended sessions are remembered so long, so that their use is answered with "expired" and not with "unknown key". */
 const REMEMBER_MS = 7 * 24 * 3600 * 1000;
 
@@ -33,7 +44,14 @@ export type SessionStore = ReturnType<typeof createSessionStore>;
 
 /** The temporary credentials that STS has handed out. */
 export function createSessionStore(db: Database, clock: Clock, accountId: string) {
-  const issue = (kind: SessionRow["kind"], name: string, arn: string, userId: string, seconds: number): Session => {
+  const issue = (
+    kind: SessionRow["kind"],
+    name: string,
+    arn: string,
+    userId: string,
+    seconds: number,
+    extras?: SessionExtras,
+  ): Session => {
     const now = clock.now();
     const session: Session = {
       accessKeyId: accessKeyId("ASIA"),
@@ -47,8 +65,8 @@ export function createSessionStore(db: Database, clock: Clock, accountId: string
     db.transaction(() => {
       db.prepare("DELETE FROM sts_sessions WHERE expires_at < ?").run(now - REMEMBER_MS);
       db.prepare(
-        `INSERT INTO sts_sessions (access_key_id, secret, token, kind, name, arn, user_id, created_at, expires_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO sts_sessions (access_key_id, secret, token, kind, name, arn, user_id, created_at, expires_at, extras)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ).run(
         session.accessKeyId,
         session.secretAccessKey,
@@ -59,19 +77,38 @@ export function createSessionStore(db: Database, clock: Clock, accountId: string
         userId,
         now,
         session.expiresAt,
+        extras === undefined ? null : JSON.stringify(extras),
       );
     })();
     return session;
   };
 
+  const sessionOf = (role: Role, sessionName: string) => ({
+    arn: `arn:aws:sts::${accountId}:assumed-role/${role.name}/${sessionName}`,
+    userId: `${role.id}:${sessionName}`,
+  });
+
   return {
     /** Credentials of a role for `seconds`; who may have them is for the caller to check. */
-    issueForRole(role: Role, sessionName: string, seconds: number): Session {
-      const arn = `arn:aws:sts::${accountId}:assumed-role/${role.name}/${sessionName}`;
-      return issue("assumed-role", role.name, arn, `${role.id}:${sessionName}`, seconds);
+    issueForRole(role: Role, sessionName: string, seconds: number, extras?: SessionExtras): Session {
+      const { arn, userId } = sessionOf(role, sessionName);
+      return issue("assumed-role", role.name, arn, userId, seconds, extras);
+    },
+    /** Who a session of a role is, without credentials: for what AWS does in the role's name itself. */
+    principalOf(role: Role, sessionName: string): Principal {
+      return { type: "assumed-role", accountId, ...sessionOf(role, sessionName), accessKeyId: "", name: role.name };
     },
     /** Credentials that act as a user for `seconds`. */
     issueForUser: (user: User, seconds: number): Session => issue("user", user.name, user.arn, user.id, seconds),
+    /** What limits and describes a session beside its role; undefined for credentials that are no session. */
+    extras(id: string): (SessionExtras & { readonly createdAt: number }) | undefined {
+      const row = db.prepare("SELECT created_at, extras FROM sts_sessions WHERE access_key_id = ?").get(id) as
+        | { created_at: number; extras: string | null }
+        | undefined;
+      if (row === undefined) return undefined;
+      const kept = row.extras === null ? NO_EXTRAS : (JSON.parse(row.extras) as SessionExtras);
+      return { ...kept, createdAt: row.created_at };
+    },
     /** What a signature check needs; ended sessions are given too, with their `expiresAt`. */
     knownKey(id: string): KnownKey | undefined {
       const row = db.prepare("SELECT * FROM sts_sessions WHERE access_key_id = ?").get(id) as SessionRow | undefined;

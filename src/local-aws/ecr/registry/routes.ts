@@ -1,4 +1,4 @@
-import { authorize, deniedText } from "../../iam/authorize.ts";
+import { type Access, deniedText, requestKeys } from "../../iam/authorize.ts";
 import type { AwsResponse, HttpRequest, HttpRoutes, LocalAwsContext } from "../../service.ts";
 import type { Ecr } from "../ecr.ts";
 import { parseRegistryHost, REPOSITORY_NAME } from "../names.ts";
@@ -9,6 +9,9 @@ import { blobRoute, uploadRoute } from "./blobs.ts";
 import { RegistryError, renderRegistryError } from "./errors.ts";
 import { manifestRoute } from "./manifests.ts";
 
+/** Refuses (403, DENIED) unless the sender may do an operation on a repository. */
+type Check = (operation: string, resource: string) => void;
+
 /** A request to one repository, whose sender is known. */
 export interface RegistryCall {
   readonly ecr: Ecr;
@@ -16,7 +19,7 @@ export interface RegistryCall {
   readonly repository: Repository;
   /** Refuses (403, DENIED) unless the sender may do this on the repository: `BatchGetImage`. */
   allow(action: string): void;
-  /** Another repository of the same registry, undefined when it is not there. */
+  /** Another repository of the same registry that the sender may read, undefined when there is none. */
   sibling(name: string): Repository | undefined;
 }
 
@@ -25,13 +28,13 @@ export interface RegistryCall {
  * repositories are made by CreateRepository, never by a push. The registry's account and region are those of the Host
  * (`ACCOUNT.dkr.ecr.REGION.amazonaws.com`); at any other host name, those of the password.
  */
-export function createRegistryRoutes(context: LocalAwsContext, ecr: Ecr): HttpRoutes {
+export function createRegistryRoutes(context: LocalAwsContext, ecr: Ecr, access: Access): HttpRoutes {
   return {
     matches: (_method, rawPath) => rawPath === "/v2" || rawPath.startsWith("/v2/"),
     handle: async (request) => {
       const headers = { "docker-distribution-api-version": "registry/2.0" };
       try {
-        const answer = await route(ecr, request);
+        const answer = await route(ecr, access, request);
         return { ...answer, headers: { ...headers, ...answer.headers } };
       } catch (error) {
         const answer = renderRegistryError(error);
@@ -48,14 +51,24 @@ export function createRegistryRoutes(context: LocalAwsContext, ecr: Ecr): HttpRo
   };
 }
 
-async function route(ecr: Ecr, request: HttpRequest): Promise<AwsResponse> {
+async function route(ecr: Ecr, access: Access, request: HttpRequest): Promise<AwsResponse> {
   const path = decodeURIComponent(request.rawPath);
   const download = downloadRoute(ecr, request, path);
   if (download) return download;
   const claims = authenticate(ecr, request);
+  const decide = (operation: string, resource: string) => {
+    const permission = { action: `ecr:${operation}`, resource };
+    return { permission, verdict: access.decide(claims.principal, permission, requestKeys(request, claims.region)) };
+  };
+  const isAllowed = (operation: string, resource: string) => decide(operation, resource).verdict.allowed;
+  const check: Check = (operation, resource) => {
+    const { permission, verdict } = decide(operation, resource);
+    if (!verdict.allowed)
+      throw new RegistryError(403, "DENIED", deniedText(claims.principal, permission, verdict.reason));
+  };
   if (path === "/v2" || path === "/v2/")
     return { status: 200, headers: { "content-type": "application/json" }, body: "{}" };
-  if (path === "/v2/_catalog") return catalog(ecr, request, claims);
+  if (path === "/v2/_catalog") return catalog(ecr, request, claims, check);
 
   const match = /^\/v2\/(.+?)\/(manifests|blobs|tags)\/(.*)$/.exec(path);
   const [, name = "", kind, rest = ""] = match ?? [];
@@ -66,8 +79,11 @@ async function route(ecr: Ecr, request: HttpRequest): Promise<AwsResponse> {
     ecr,
     request,
     repository,
-    allow: (action) => allow(claims, repository, action),
-    sibling: (other) => ecr.repositories.find(claims, other),
+    allow: (action) => check(action, repositoryArn(repository)),
+    sibling: (name) => {
+      const other = ecr.repositories.find(claims, name);
+      return other !== undefined && isAllowed("GetDownloadUrlForLayer", repositoryArn(other)) ? other : undefined;
+    },
   };
   if (kind === "manifests") return manifestRoute(call, rest);
   if (kind === "tags" && rest === "list") return tagList(call);
@@ -105,13 +121,6 @@ function authenticate(ecr: Ecr, request: HttpRequest): TokenClaims {
   return claims;
 }
 
-function allow(claims: TokenClaims, repository: Repository, operation: string): void {
-  const permission = { action: `ecr:${operation}`, resource: repositoryArn(repository) };
-  const decision = authorize(claims.principal, permission, repository.accountId);
-  if (!decision.allowed)
-    throw new RegistryError(403, "DENIED", deniedText(claims.principal, permission, decision.reason));
-}
-
 /** An address of GetDownloadUrlForLayer: no password, a right of its own. */
 function downloadRoute(ecr: Ecr, request: HttpRequest, path: string): Promise<AwsResponse> | undefined {
   const ticket = request.query.get("download");
@@ -132,15 +141,9 @@ function tagList(call: RegistryCall): AwsResponse {
   return json({ name: repository.name, tags: page.items }, link(request, page.last));
 }
 
-function catalog(ecr: Ecr, request: HttpRequest, claims: TokenClaims): AwsResponse {
+function catalog(ecr: Ecr, request: HttpRequest, claims: TokenClaims, check: Check): AwsResponse {
   if (request.method !== "GET") throw new RegistryError(405, "UNSUPPORTED", "The catalog is read with GET");
-  const permission = {
-    action: "ecr:DescribeRepositories",
-    resource: `arn:aws:ecr:${claims.region}:${claims.accountId}:repository/*`,
-  };
-  const decision = authorize(claims.principal, permission, claims.accountId);
-  if (!decision.allowed)
-    throw new RegistryError(403, "DENIED", deniedText(claims.principal, permission, decision.reason));
+  check("DescribeRepositories", `arn:aws:ecr:${claims.region}:${claims.accountId}:repository/*`);
   const names = ecr.repositories.list(claims).map(({ name }) => name);
   const page = paged(names, request);
   return json({ repositories: page.items }, link(request, page.last));
