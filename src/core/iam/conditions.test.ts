@@ -48,6 +48,7 @@ describe("condition operators", () => {
     [{ DateLessThanEquals: { "aws:EpochTime": "1767225599" } }, { "aws:EpochTime": "1767225600" }, false],
     [{ DateEquals: { "aws:CurrentTime": "2026-01-01T01:00:00+01:00" } }, { "aws:CurrentTime": "2026-01-01" }, true],
     [{ IpAddress: { "aws:SourceIp": ["10.0.0.0/8", "203.0.113.7"] } }, { "aws:SourceIp": "10.2.3.4" }, true],
+    [{ IpAddress: { "aws:SourceIp": "0.0.0.0/0" } }, { "aws:SourceIp": "203.0.113.8" }, true],
     [{ IpAddress: { "aws:SourceIp": "203.0.113.7" } }, { "aws:SourceIp": "203.0.113.8" }, false],
     [{ IpAddress: { "aws:SourceIp": "2001:db8::/32" } }, { "aws:SourceIp": "2001:DB8:1:0:0:0:0:7" }, true],
     [{ IpAddress: { "aws:SourceIp": "::ffff:0:0/96" } }, { "aws:SourceIp": "::ffff:10.0.0.1" }, true],

@@ -59,5 +59,7 @@ function matcher(
     const pattern = operator.hasVariables ? resolveText(text, context, version) : patternOf(text);
     return pattern === undefined ? [] : [{ pattern, text }];
   });
+  // A denied value that cannot be told: the statement is invalid, as AWS says.
+  if (operator.negated && wanted.length < values.length) return () => false;
   return (given) => wanted.some(({ pattern, text }) => operator.matches(given, pattern, text)) !== operator.negated;
 }

@@ -2,7 +2,7 @@ import { matchesResource } from "./arn.ts";
 import { type FailedCondition, failedConditions } from "./conditions.ts";
 import type { RequestContext } from "./context.ts";
 import { matchesAction } from "./pattern.ts";
-import type { NamedPolicy, Patterns, Policy, Statement } from "./policy.ts";
+import type { NamedPolicy, Policy, Statement } from "./policy.ts";
 import { type Naming, namedBy, type Requester } from "./principal.ts";
 import { resolveText } from "./variables.ts";
 
@@ -55,7 +55,7 @@ export function matchPolicies(policies: readonly NamedPolicy[], question: Questi
 
 /** Whether a statement's `Action` or `NotAction` covers an action. */
 export function speaksOfAction({ actions }: Statement, action: string): boolean {
-  return matchesAny(actions, (pattern) => matchesAction(pattern, action));
+  return actions.patterns.some((pattern) => matchesAction(pattern, action)) !== actions.not;
 }
 
 /** Whether a statement's `Resource` or `NotResource` covers a resource. A trust policy has neither: it is about its role. */
@@ -65,12 +65,8 @@ export function speaksOfResource(
   { resource, context }: Pick<Question, "resource" | "context">,
 ): boolean {
   if (resources === undefined) return true;
-  return matchesAny(resources, (text) => {
-    const pattern = resolveText(text, context, version);
-    return pattern !== undefined && matchesResource(pattern, resource);
-  });
-}
-
-function matchesAny({ not, patterns }: Patterns, matches: (pattern: string) => boolean): boolean {
-  return patterns.some(matches) !== not;
+  const patterns = resources.patterns.map((text) => resolveText(text, context, version));
+  // "All but" something that cannot be told says nothing: AWS takes a statement with such a variable as invalid.
+  if (resources.not && patterns.includes(undefined)) return false;
+  return patterns.some((pattern) => pattern !== undefined && matchesResource(pattern, resource)) !== resources.not;
 }

@@ -56,8 +56,16 @@ session = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="night", Duration
 given = session["Credentials"]
 assumed = dict(aws_access_key_id=given["AccessKeyId"], aws_secret_access_key=given["SecretAccessKey"], aws_session_token=given["SessionToken"])
 assert boto3.client("sts", **assumed).get_caller_identity()["Arn"] == f"arn:aws:sts::{account}:assumed-role/Agent/night"
+for call, message in zip(list(calls(**assumed).values())[1:], (
+    "sagemaker:ListTrainingJobs on resource: * because no identity-based policy allows the sagemaker:ListTrainingJobs action",
+    "s3:ListAllMyBuckets because no identity-based policy allows the s3:ListAllMyBuckets action",
+)):
+    denied = refused(("AccessDeniedException", "AccessDenied")["s3" in message], call)
+    assert denied == f"User: arn:aws:sts::{account}:assumed-role/Agent/night is not authorized to perform: {message}", denied
+iam.put_role_policy(RoleName="Agent", PolicyName="Lists", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["sagemaker:ListTrainingJobs", "s3:ListAllMyBuckets"], "Resource": "*"}]}))
 for call in calls(**assumed).values():
     call()
+iam.delete_role_policy(RoleName="Agent", PolicyName="Lists")
 all_refuse(("InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"), **{k: v for k, v in assumed.items() if "token" not in k})
 refused("AccessDenied", boto3.client("sts", **assumed).get_session_token)
 refused("ValidationError", sts.assume_role, RoleArn=role["Arn"], RoleSessionName="night", DurationSeconds=7200)
