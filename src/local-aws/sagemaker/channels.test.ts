@@ -91,9 +91,7 @@ test("a manifest names what is taken; a missing object is told", async () => {
   const manifest = channel({ S3DataType: "ManifestFile", S3Uri: "s3://data/list" });
   expect(await paths(manifest)).toEqual(["a", "gone"]);
   const data = await listChannel(objects, manifest, [HOST], HOST);
-  await expect(downloadChannel(objects, data, join(directory, "out"), never)).rejects.toThrow(
-    "NoSuchKey (404)",
-  );
+  await expect(downloadChannel(objects, data, join(directory, "out"), never)).rejects.toThrow("NoSuchKey (404)");
 });
 
 test("an augmented manifest gives its attributes record by record, wrapped as RecordIO", async () => {
