@@ -2,6 +2,7 @@ import { Argument, Command, Option } from "commander";
 import { accessOptions } from "../access-options.ts";
 import type { LintOptions } from "../aws-lint.ts";
 import type { PolicyOptions, TrustOptions } from "../aws-policy.ts";
+import type { SetupOptions } from "../aws-setup.ts";
 import { collect } from "../collect.ts";
 
 const TRUST_KINDS = ["ec2", "irsa", "pod-identity", "account", "sagemaker"] as const;
@@ -10,7 +11,28 @@ export function awsCommand(): Command {
   return new Command("aws")
     .description("The AWS side of a queue: the roles and policies that agent and jobs need.")
     .addCommand(policyCommand())
-    .addCommand(lintCommand());
+    .addCommand(lintCommand())
+    .addCommand(setupCommand());
+}
+
+function setupCommand(): Command {
+  return trustOptions(accessOptions(new Command("setup")))
+    .description(
+      "Show what queues need on AWS and is not there yet: repository, buckets, both roles with their policies; --apply makes it.",
+    )
+    .option("--agent-role <name>", "name of the agent's role (default: slipway-launch-agent)")
+    .addOption(
+      new Option("--trust <party>", "where the agent runs")
+        .choices(["ec2", "irsa", "pod-identity", "account"])
+        .default("account"),
+    )
+    .option("--apply", "make what is lacking; nothing is ever deleted")
+    .option("--cloudformation", "print a CloudFormation template with the same content instead")
+    .option("--json", "print JSON")
+    .action(async (options: SetupOptions) => {
+      const { setup } = await import("../aws-setup.ts");
+      await setup(options);
+    });
 }
 
 function lintCommand(): Command {
