@@ -7,7 +7,7 @@ export type RunStream = "history" | "events" | "output";
 export interface RunChunk {
   readonly runId: string;
   readonly stream: RunStream;
-  /** Number of its first line, from 0. */
+  /** Number of its first line, from 0; below 0 for what a fork has of its parent. */
   readonly firstLine: number;
   readonly lineCount: number;
   /** Of the `_step` of its lines; null where lines have none. */
@@ -17,6 +17,9 @@ export interface RunChunk {
   readonly byteOffset: number;
   readonly byteLength: number;
 }
+
+/** Rows of one statement: nine values each, and databases take some thousands. */
+const INSERT_ROWS = 500;
 
 const COUNTERS = { history: "historyLines", events: "eventsLines", output: "outputLines" } as const;
 
@@ -51,6 +54,21 @@ export async function addRunChunk(
     .execute();
 }
 
+/** Puts before a fork's own history, which has not begun, what it has of its parent. The stream must be locked. */
+export async function addChunksBefore(
+  db: Kysely<Tables>,
+  runId: string,
+  chunks: readonly RunChunk[],
+  historyKeys: string,
+): Promise<void> {
+  for (let at = 0; at < chunks.length; at += INSERT_ROWS)
+    await db
+      .insertInto("runChunks")
+      .values(chunks.slice(at, at + INSERT_ROWS))
+      .execute();
+  await db.updateTable("runs").set({ historyKeys }).where("id", "=", runId).execute();
+}
+
 /** Forgets the lines of a stream from a number on. A chunk that begins before it keeps its first lines. The stream must be locked. */
 export async function cutRunStream(
   db: Kysely<Tables>,
@@ -69,7 +87,7 @@ export async function cutRunStream(
     .execute();
   await db
     .updateTable("runs")
-    .set({ [COUNTERS[of.stream]]: lines, ...(historyKeys === undefined ? {} : { historyKeys }) })
+    .set({ [COUNTERS[of.stream]]: Math.max(0, lines), ...(historyKeys === undefined ? {} : { historyKeys }) })
     .where("id", "=", of.runId)
     .execute();
 }

@@ -83,7 +83,7 @@ export function createHistoryService(context: ServiceContext): HistoryService {
 
     async tail(run, stream, count) {
       const total = stream === "history" ? run.historyLines : run.eventsLines;
-      const filter = { runId: run.id, stream, fromLine: Math.max(0, total - count) };
+      const filter = { runId: run.id, stream, fromLine: total - count };
       const rows: string[] = [];
       for await (const lines of readRunLines(context, filter)) rows.push(...lines.map(({ text }) => text));
       return rows;

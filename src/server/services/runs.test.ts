@@ -106,6 +106,61 @@ describe.each(databases)("runs on $name", ({ open }) => {
     expect(await run.steps()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
+  test("a fork begins with its parent's history, goes on by itself, and keeps it when the parent is deleted", async () => {
+    const { services, admin } = plane;
+    const stepped = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, i) => JSON.stringify({ _step: from + i }));
+    const parent = await begin();
+    await parent.send({ history: { offset: 0, lines: stepped(0, 4) } });
+    await parent.send({ history: { offset: 4, lines: stepped(4, 10) } });
+    const branch = (name: string, step: number) =>
+      JSON.stringify({ _wandb: { value: { branch_point: { run_id: name, step } } } });
+    const fork = async (from: string, name: string, step: number) => {
+      const ref = { ...parent.ref, name };
+      const upsert = () => services.runs.upsert(admin, { ...ref, config: branch(from, step) });
+      await upsert();
+      const record = async () => (await services.runs.get(admin, ref)) as RunRecord;
+      const steps = async () => {
+        const found = await services.history.rows(await record(), "history", { samples: 1000 });
+        return found.map((row) => (JSON.parse(row) as { _step: number })._step);
+      };
+      const send = (offset: number, lines: string[]) =>
+        services.runs.stream(admin, ref, { history: { offset, lines } });
+      return { ref, upsert, record, steps, send };
+    };
+
+    const child = await fork(parent.ref.name, "child", 5);
+    expect(await child.steps()).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(await child.record()).toMatchObject({ historyLines: 0 });
+    expect(await services.history.tail(await child.record(), "history", 1)).toEqual(stepped(5, 6));
+    // The client counts its own lines from 0, and sends a message again whose answer it has not seen.
+    await child.send(0, stepped(6, 8));
+    await child.upsert();
+    await child.send(0, stepped(6, 8));
+    await child.send(2, stepped(8, 9));
+    expect(await child.steps()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(
+      await services.history.rows(await child.record(), "history", { samples: 1, minStep: 4, maxStep: 7 }),
+    ).toEqual(stepped(4, 7));
+
+    const grandchild = await fork("child", "grandchild", 7);
+    await services.runs.remove(admin, parent.ref);
+    await services.runs.remove(admin, child.ref);
+    await grandchild.upsert();
+    expect(await grandchild.steps()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect((JSON.parse((await grandchild.record()).historyKeys) as { lastStep: number }).lastStep).toBe(7);
+    // Back into what is its parent's.
+    expect(await services.runs.rewind(admin, grandchild.ref, 2)).toMatchObject({ historyLines: 0 });
+    await grandchild.send(0, stepped(3, 5));
+    expect(await grandchild.steps()).toEqual([0, 1, 2, 3, 4]);
+    // Begun anew under its name.
+    await grandchild.send(0, stepped(0, 2));
+    expect(await grandchild.steps()).toEqual([0, 1]);
+
+    await expect(fork("nobody", "orphan", 1)).rejects.toMatchObject({ code: "RUN_NOT_FOUND" });
+    expect(await services.runs.get(admin, { ...parent.ref, name: "orphan" })).toBeUndefined();
+  });
+
   test("pages of steps and samples of keys", async () => {
     const run = await begin();
     const lines = Array.from(

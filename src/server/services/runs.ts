@@ -16,8 +16,9 @@ import { stopInside } from "./items/stop.ts";
 import type { Principal } from "./principal.ts";
 import { checkProjectName } from "./projects.ts";
 import { createRunAccess, type RunRef } from "./runs/access.ts";
+import { branchPointOf } from "./runs/branch.ts";
 import { runDirectory } from "./runs/lines.ts";
-import { createRunStreamWriter, type StreamMessage, summaryValues } from "./runs/stream.ts";
+import { createRunStreamWriter, hasHistory, type StreamMessage, summaryValues } from "./runs/stream.ts";
 import { stopEarly } from "./sweeps/early-stop.ts";
 
 export interface UpsertRunInput {
@@ -95,6 +96,16 @@ export function createRunsService(context: ServiceContext): RunsService {
     return (await findRun(tx.kysely, { projectId: run.projectId, name: run.name })) ?? run;
   }
 
+  /** The run that a new one is forked from; undefined for one that has its history. RUN_NOT_FOUND. */
+  async function parentOf(principal: Principal, ref: RunRef, name: string): Promise<RunRecord | undefined> {
+    const known = await find(principal, ref, true);
+    if (known && hasHistory(known)) return undefined;
+    const parent = await find(principal, { ...ref, name }, false);
+    if (parent || known) return parent;
+    const values = { run: name, project: ref.projectName, entity: ref.entityName };
+    throw new SlipwayError("RUN_NOT_FOUND", { values, where: "fork_from" });
+  }
+
   return {
     get: (principal, ref) => find(principal, ref, false),
 
@@ -112,7 +123,9 @@ export function createRunsService(context: ServiceContext): RunsService {
         await visibleEntity(kysely, principal, ref.entityName);
         throw new SlipwayError("ENTITY_NOT_FOUND", { values: { name: ref.entityName } });
       }
-      return database.transaction(clock, async (tx) => {
+      const branch = branchPointOf(input.config, ref.name);
+      const parent = branch && (await parentOf(principal, ref, branch.runName));
+      const upserted = await database.transaction(clock, async (tx) => {
         const project = await ensureProject(tx, newId(), entity, ref.projectName, principal.userId);
         const inserted = await insertRun(tx.kysely, {
           id: newId(),
@@ -134,6 +147,9 @@ export function createRunsService(context: ServiceContext): RunsService {
         tellOfRun(tx, made, made.state);
         return { run: made, inserted };
       });
+      // Not in the transaction: a history is many files. If it does not come to this, the next upsert of the run does it.
+      if (branch && parent) await writer.fork(upserted.run, parent, branch.step);
+      return upserted;
     },
 
     async stream(principal, ref, message) {

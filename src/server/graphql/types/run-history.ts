@@ -3,6 +3,7 @@ import type { JsonObject } from "../../../core/json.ts";
 import type { RunRecord } from "../../../store/records.ts";
 import type { RunAlertRecord } from "../../../store/run-alerts.ts";
 import type { ConsoleLine, HistorySpec } from "../../services/history.ts";
+import { hasHistory } from "../../services/runs/stream.ts";
 import { builder } from "../builder.ts";
 import { AlertSeverity } from "../enums.ts";
 import { Run } from "../refs.ts";
@@ -78,14 +79,17 @@ const LOG_PAGE = 1_000;
 const MAX_LOG_PAGE = 10_000;
 
 builder.objectFields(Run, (t) => ({
-  historyLineCount: t.exposeInt("historyLines", { nullable: true }),
+  historyLineCount: t.exposeInt("historyLines", {
+    nullable: true,
+    description: "Its own: those that a fork has of its parent are not counted.",
+  }),
   eventsLineCount: t.exposeInt("eventsLines", { nullable: true }),
   logLineCount: t.exposeInt("outputLines", { nullable: true }),
   historyKeys: t.field({
     type: "JSON",
     nullable: true,
     description: "{lastStep, sets, keys: {NAME: {typeCounts, monotonic, previousValue}}}; null before the first row.",
-    resolve: (run) => (run.historyLines === 0 ? null : (JSON.parse(run.historyKeys) as JsonObject)),
+    resolve: (run) => (hasHistory(run) ? (JSON.parse(run.historyKeys) as JsonObject) : null),
   }),
   systemMetrics: t.expose("systemMetrics", { type: "JSONString", nullable: true }),
   exitcode: t.exposeInt("exitCode", { nullable: true }),

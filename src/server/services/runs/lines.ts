@@ -7,7 +7,7 @@ import type { ServiceContext } from "../context.ts";
 
 type Readers = Pick<ServiceContext, "database" | "files">;
 
-/** A line of a run's stream and its number. */
+/** A line of a run's stream and its number: its own from 0 on; a fork's history begins with its parent's, below 0. */
 export interface NumberedLine {
   readonly number: number;
   readonly text: string;
@@ -24,7 +24,7 @@ export async function* readRunLines(
   { database, files }: Readers,
   filter: RunChunkFilter,
 ): AsyncGenerator<readonly NumberedLine[]> {
-  const { fromLine = 0, beforeLine = Number.POSITIVE_INFINITY } = filter;
+  const { fromLine = Number.NEGATIVE_INFINITY, beforeLine = Number.POSITIVE_INFINITY } = filter;
   for (const chunk of await listRunChunks(database.kysely, filter)) {
     const lines = await linesOf(files, chunk);
     yield lines.filter(({ number }) => number >= fromLine && number < beforeLine);
@@ -47,7 +47,6 @@ export function rowOf(text: string): JsonObject {
 /** What the first lines of a history hold. */
 export async function historyKeysBefore(readers: Readers, runId: string, line: number): Promise<HistoryKeys> {
   let keys = NO_HISTORY;
-  if (line === 0) return keys;
   for await (const lines of readRunLines(readers, { runId, stream: "history", beforeLine: line }))
     keys = addToHistoryKeys(
       keys,

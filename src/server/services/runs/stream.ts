@@ -3,10 +3,17 @@ import { addToHistoryKeys, type HistoryKeys } from "../../../core/history-keys.t
 import { toStrictJson } from "../../../core/loose-json.ts";
 import { randomText } from "../../../store/ids.ts";
 import type { RunRecord } from "../../../store/records.ts";
-import { addRunChunk, cutRunStream, lockRunStream, type RunChunk, type RunStream } from "../../../store/run-chunks.ts";
+import {
+  addChunksBefore,
+  addRunChunk,
+  cutRunStream,
+  lockRunStream,
+  type RunChunk,
+  type RunStream,
+} from "../../../store/run-chunks.ts";
 import { findRunById, type RunValues } from "../../../store/runs.ts";
 import type { ServiceContext } from "../context.ts";
-import { historyKeysBefore, readRunLines, rowOf, runDirectory } from "./lines.ts";
+import { historyKeysBefore, type NumberedLine, readRunLines, rowOf, runDirectory } from "./lines.ts";
 
 /** Lines of one of a run's files, to be put in at a line number. */
 export interface StreamLines {
@@ -59,7 +66,12 @@ export interface RunStreamWriter {
   write(run: RunRecord, message: StreamMessage): Promise<void>;
   /** Forgets history rows with a `_step` above this one. */
   rewind(run: RunRecord, step: number): Promise<void>;
+  /** Begins the history of a run that has none with a copy of another's, up to and with this `_step`. */
+  fork(run: RunRecord, parent: RunRecord, step: number): Promise<void>;
 }
+
+/** Lines of a parent's history that are written together. */
+const FORK_LINES = 5_000;
 
 /** Against another server process that writes to the same run; the client itself sends one message after the other. */
 const TRIES = 5;
@@ -115,7 +127,10 @@ export function createRunStreamWriter(context: ServiceContext): RunStreamWriter 
     const range = { fromLine: offset, beforeLine: Math.min(seen, offset + lines.length) };
     for await (const stored of readRunLines(context, { runId: run.id, stream, ...range })) {
       const other = stored.some(({ number, text }) => text !== lines[number - offset]);
-      if (other) return { offset, lines, cut: offset };
+      if (other) {
+        const back = stream === "history" ? await goneBackTo(run, lines) : undefined;
+        return { offset, lines, cut: Math.min(offset, back ?? offset) };
+      }
     }
     return { offset: seen, lines: lines.slice(seen - offset), cut: undefined };
   }
@@ -164,6 +179,24 @@ export function createRunStreamWriter(context: ServiceContext): RunStreamWriter 
     return { systemMetrics: JSON.stringify(Object.fromEntries(system)) };
   }
 
+  async function copyOf(run: RunRecord, parent: RunRecord, keep: number): Promise<RunChunk[]> {
+    const chunks: RunChunk[] = [];
+    let waiting: NumberedLine[] = [];
+    const flush = async () => {
+      const [first] = waiting;
+      if (first === undefined) return;
+      const lines = waiting.map(({ text }) => text);
+      chunks.push(await store(run.id, "history", { offset: first.number - keep, lines }));
+      waiting = [];
+    };
+    for await (const lines of readRunLines(context, { runId: parent.id, stream: "history", beforeLine: keep })) {
+      waiting.push(...lines);
+      if (waiting.length >= FORK_LINES) await flush();
+    }
+    await flush();
+    return chunks;
+  }
+
   async function mustFind(runId: string): Promise<RunRecord> {
     const run = await findRunById(database.kysely, runId);
     if (!run) throw new SlipwayError("RUN_GONE", { values: { run: runId } });
@@ -177,6 +210,20 @@ export function createRunStreamWriter(context: ServiceContext): RunStreamWriter 
           const lines = message[stream];
           if (lines !== undefined) await put(run.id, stream, lines);
         }
+      }),
+
+    fork: (run, parent, step) =>
+      inTurn(run.id, async () => {
+        if (hasHistory(await mustFind(run.id))) return;
+        const { historyLines } = await mustFind(parent.id);
+        const keep = (await firstLineFrom(parent.id, step + 1)) ?? historyLines;
+        const chunks = await copyOf(run, parent, keep);
+        const keys = JSON.stringify(await historyKeysBefore(context, parent.id, keep));
+        await database.transaction(clock, async (tx) => {
+          if (!(await lockRunStream(tx.kysely, { runId: run.id, stream: "history" }, 0)))
+            throw new SlipwayError("RUN_WRITTEN_ELSEWHERE", { values: { run: run.name } });
+          await addChunksBefore(tx.kysely, run.id, chunks, keys);
+        });
       }),
 
     rewind: (run, step) =>
@@ -198,6 +245,11 @@ export function createRunStreamWriter(context: ServiceContext): RunStreamWriter 
 /** A summary as it came, and as strict JSON for filters. */
 export function summaryValues(summary: string): RunValues {
   return { summaryMetrics: summary, summarySearch: toStrictJson(summary) };
+}
+
+/** Of its own or of a parent's. */
+export function hasHistory(run: RunRecord): boolean {
+  return (JSON.parse(run.historyKeys) as HistoryKeys).lastStep >= 0 || run.historyLines > 0;
 }
 
 function linesSeen(run: RunRecord, stream: RunStream): number {
