@@ -14,10 +14,20 @@ export interface RecordedDocument {
   readonly problems: readonly string[];
 }
 
+/** A file that was sent through, whether it arrived whole or not. */
+export interface RecordedUpload {
+  readonly path: string;
+  readonly headers: IncomingMessage["headers"];
+  /** Bytes that have come so far. */
+  bytes: number;
+}
+
 export interface RecordingProxy {
   readonly url: string;
   /** Every distinct document so far, in order of arrival. */
   documents(): readonly RecordedDocument[];
+  /** Every PUT so far, in order of arrival. */
+  uploads(): readonly RecordedUpload[];
   close(): Promise<void>;
 }
 
@@ -31,6 +41,7 @@ export async function startRecordingProxy(target: () => string): Promise<Recordi
   schema ??= buildSchema(readFileSync(join(import.meta.dirname, "../../schema.graphql"), "utf8"));
   const known = schema;
   const documents = new Map<string, RecordedDocument>();
+  const uploads: RecordedUpload[] = [];
 
   function record(body: Buffer, headers: IncomingMessage["headers"]): void {
     const { query, operationName } = JSON.parse(decoded(body, headers["content-encoding"])) as {
@@ -57,6 +68,13 @@ export async function startRecordingProxy(target: () => string): Promise<Recordi
     upstream.on("error", () => outgoing.destroy());
     outgoing.on("close", () => upstream.destroy());
     incoming.pipe(upstream);
+    if (method === "PUT") {
+      const upload: RecordedUpload = { path: path ?? "", headers, bytes: 0 };
+      uploads.push(upload);
+      incoming.on("data", (chunk: Buffer) => {
+        upload.bytes += chunk.byteLength;
+      });
+    }
     if (path !== "/graphql") return;
     const chunks: Buffer[] = [];
     incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -69,6 +87,7 @@ export async function startRecordingProxy(target: () => string): Promise<Recordi
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     documents: () => [...documents.values()],
+    uploads: () => [...uploads],
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

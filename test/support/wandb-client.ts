@@ -16,6 +16,8 @@ export interface WandbClient {
   python(source: string): Promise<Finished>;
   /** `wandb ARGS...`, left running. */
   start(args: readonly string[]): RunningClient;
+  /** Python source, left running. */
+  startPython(source: string): RunningClient;
 }
 
 export interface RunningClient {
@@ -57,6 +59,7 @@ export async function wandbClient(options: {
     wandb: (args) => finished(launch("wandb", args)),
     python: (source) => finished(launch("python", ["-c", source])),
     start: (args) => running(launch("wandb", args)),
+    startPython: (source) => running(launch("python", ["-c", source])),
   };
 }
 

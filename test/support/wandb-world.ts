@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { LocalAwsEnvironment } from "../../src/local-aws/first-start.ts";
 import { createPostgresDatabase } from "./databases.ts";
 import { WANDB_RELEASES, type WandbRelease } from "./python-peers.ts";
-import { type RecordedDocument, startRecordingProxy } from "./recording-proxy.ts";
+import { type RecordedDocument, type RecordedUpload, startRecordingProxy } from "./recording-proxy.ts";
 import { addressOf, type Finished, type RunOptions, type Started, slipway, startSlipway, until } from "./slipway.ts";
 import { type WandbClient, wandbClient } from "./wandb-client.ts";
 
@@ -60,6 +60,10 @@ export interface WandbWorld {
   /** Ends the server (by the signal) and starts it again on the same data. */
   restartServer(signal?: NodeJS.Signals): Promise<void>;
   documents(): readonly RecordedDocument[];
+  /** Every PUT that clients have sent to the server. */
+  uploads(): readonly RecordedUpload[];
+  /** The most memory that the server's process has had in use (resident set), in bytes. */
+  serverPeakMemory(): Promise<number>;
   /** Ends all. Throws if a client has sent a GraphQL document that `schema.graphql` does not know. */
   close(): Promise<void>;
 }
@@ -120,6 +124,12 @@ export async function startWandbWorld(options: WandbWorldOptions): Promise<Wandb
       direct = await until("the server", () => addressOf(dataDir, "server"), server);
     },
     documents: proxy.documents,
+    uploads: proxy.uploads,
+    async serverPeakMemory() {
+      const { pid } = await read<{ pid: number }>("run", "server.json");
+      const kibibytes = /^VmHWM:\s*(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, "utf8"))?.[1];
+      return Number(kibibytes) * 1024;
+    },
     async close() {
       const unknown = proxy.documents().filter(({ problems }) => problems.length > 0);
       await proxy.close();

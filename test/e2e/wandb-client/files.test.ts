@@ -1,5 +1,5 @@
-import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { bucketOf } from "../../support/bucket.ts";
 import { startTestLocalAws, type TestLocalAws } from "../../support/local-aws.ts";
 import type { WandbRelease } from "../../support/python-peers.ts";
 import { startWandbWorld, type WandbWorld, WORLDS } from "../../support/wandb-world.ts";
@@ -37,20 +37,6 @@ describe.each(PLACES)("on $database with files in $place", ({ database, releases
     test("files arrive whole by every policy and can be listed, fetched and deleted", () => filesFlow(world, release));
   });
 });
-
-/** Settings of a server whose files are in a bucket of this S3. */
-async function bucketOf(aws: TestLocalAws): Promise<Record<string, string>> {
-  const client = new S3Client({ ...aws.client, forcePathStyle: true });
-  await client.send(new CreateBucketCommand({ Bucket: "slipway-files" }));
-  client.destroy();
-  return {
-    SLIPWAY_FILES: "s3://slipway-files/some/prefix",
-    SLIPWAY_FILES_S3_ENDPOINT: aws.client.endpoint,
-    SLIPWAY_FILES_S3_REGION: aws.client.region,
-    SLIPWAY_FILES_S3_ACCESS_KEY_ID: aws.client.credentials.accessKeyId,
-    SLIPWAY_FILES_S3_SECRET_ACCESS_KEY: aws.client.credentials.secretAccessKey,
-  };
-}
 
 async function filesFlow(world: WandbWorld, release: WandbRelease): Promise<void> {
   const project = `files-${release.replaceAll(".", "-")}`;

@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { bucketOf } from "../../support/bucket.ts";
+import { startTestLocalAws, type TestLocalAws } from "../../support/local-aws.ts";
+import type { WandbRelease } from "../../support/python-peers.ts";
+import { type RecordingProxy, startRecordingProxy } from "../../support/recording-proxy.ts";
+import { until } from "../../support/slipway.ts";
+import { startWandbWorld, type WandbWorld } from "../../support/wandb-world.ts";
+
+/** Files of several hundred megabytes in artifacts of the unmodified client, uploads in parts, and one that is broken off. */
+
+const MIB = 1024 * 1024;
+const SMALL = 5_000_000;
+const BIG = 700_000_000;
+
+/** Every database with every release and every place of files. `parts`: with a file so large that the client sends it in parts. */
+const WORLDS = [
+  { database: "sqlite", release: "0.31.0", place: "a directory", parts: true },
+  { database: "postgres", release: "0.23.0", place: "a directory", parts: false },
+  { database: "sqlite", release: "0.23.0", place: "S3", parts: true },
+  { database: "postgres", release: "0.31.0", place: "S3", parts: false },
+] as const satisfies readonly { database: string; release: WandbRelease; place: string; parts: boolean }[];
+
+describe.each(WORLDS)("wandb $release on $database with files in $place", ({ database, release, place, parts }) => {
+  let world: WandbWorld;
+  let aws: TestLocalAws | undefined;
+  let bucket: RecordingProxy | undefined;
+  beforeAll(async () => {
+    if (place === "S3") {
+      const started = await startTestLocalAws();
+      aws = started;
+      bucket = await startRecordingProxy(() => started.client.endpoint);
+      world = await startWandbWorld({ database, env: await bucketOf(started, { publicEndpoint: bucket.url }) });
+    } else {
+      world = await startWandbWorld({ database });
+    }
+  });
+  afterAll(async () => {
+    await world?.close();
+    await bucket?.close();
+    await aws?.close();
+  });
+
+  /** Files that went up by clients, the manifests not among them. */
+  const uploads = () => (bucket ?? world).uploads().filter(({ bytes }) => bytes > MIB);
+
+  test("an upload that was broken off goes on: what has arrived is not sent again", async () => {
+    const client = await world.client(release);
+    const source = `
+import os, wandb
+run = wandb.init(project="large", entity="admin", settings=wandb.Settings(silent=True))
+if not os.path.exists("small.bin"):
+  open("small.bin", "wb").write(os.urandom(${SMALL}))
+  with open("big.bin", "wb") as f:
+    f.write(os.urandom(1_000_000)); f.truncate(${BIG})
+a = wandb.Artifact("broken", "dataset")
+a.add_file("small.bin", policy="immutable", skip_cache=True)
+a.add_file("big.bin", policy="immutable", skip_cache=True)
+run.log_artifact(a).wait()
+run.finish()
+got = wandb.Api().artifact("admin/large/broken:v0").download(root="got", skip_cache=True)
+assert open("got/small.bin", "rb").read() == open("small.bin", "rb").read()
+assert os.system("cmp got/big.bin big.bin") == 0
+print("whole")
+`;
+    const killed = client.startPython(source);
+    await until("the small file", async () => {
+      const under = uploads();
+      return under.some(({ bytes }) => bytes === SMALL) && under.some(({ bytes }) => bytes > SMALL) ? true : undefined;
+    });
+    await killed.stop("SIGKILL");
+    const before = uploads().length;
+    expect(uploads().map(({ bytes }) => bytes)).not.toContain(BIG);
+    const { code, stdout, stderr } = await client.python(source);
+    expect(code, `${stdout}\n${stderr}`).toBe(0);
+    expect(stdout).toContain("whole");
+    expect(uploads().slice(before).map(({ bytes }) => bytes)).toEqual([BIG]);
+  });
+
+  test.runIf(parts)("a file of 2 GiB is sent and fetched in parts, and the server's memory stays flat", async () => {
+    const client = await world.client(release);
+    const before = uploads().length;
+    const memory = await world.serverPeakMemory();
+    const { code, stdout, stderr } = await client.python(`
+import os, time, wandb
+t = time.time()
+def lap(what):
+  global t
+  print(what, round(time.time() - t, 1)); t = time.time()
+with open("huge.bin", "wb") as f:
+  for at in range(0, 2**31, 2**27):
+    f.seek(at); f.write(os.urandom(1_000_000))
+  f.truncate(2**31 + 10)
+run = wandb.init(project="large", entity="admin", settings=wandb.Settings(silent=True))
+a = wandb.Artifact("huge", "dataset")
+a.add_file("huge.bin", policy="immutable", skip_cache=True)
+lap("begun")
+run.log_artifact(a).wait()
+lap("logged")
+run.finish()
+wandb.Api().artifact("admin/large/huge:v0").download(root="got", skip_cache=True)
+lap("fetched")
+assert os.system("cmp got/huge.bin huge.bin") == 0
+os.remove("got/huge.bin"); os.remove("huge.bin")
+print("whole")
+`);
+    console.log(stdout, await world.serverPeakMemory() / MIB, memory / MIB);
+    expect(code, `${stdout}\n${stderr}`).toBe(0);
+    expect(stdout).toContain("whole");
+    const sent = uploads().slice(before).map(({ bytes }) => bytes);
+    expect(sent).toHaveLength(21);
+    expect(Math.max(...sent)).toBe(100 * MIB);
+    expect(await world.serverPeakMemory()).toBeLessThan(memory + 100 * MIB);
+  }, 300_000);
+});
