@@ -1,12 +1,21 @@
-import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import type { Clock } from "../core/clock.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
-import { findBlob, hasFileOfDigest, insertBlob, setManifestReceived, useBlobs } from "../store/artifact-content.ts";
+import { findBlob, hasFileOfDigest, setManifestReceived } from "../store/artifact-content.ts";
+import {
+  type ArtifactUploadRecord,
+  deleteUpload,
+  expectUploads,
+  findUploads,
+  oldUploads,
+  setUploadId,
+} from "../store/artifact-uploads.ts";
+import type { ArtifactRecord } from "../store/artifacts.ts";
 import type { Database } from "../store/database.ts";
-import { type FileStore, FileTooLarge } from "../store/files.ts";
+import { type DirectAccess, type FileStore, FileTooLarge } from "../store/files.ts";
 import type { NewId } from "../store/ids.ts";
-import { notFound } from "./services/artifacts/access.ts";
+import { createArtifactAccess, notFound } from "./services/artifacts/access.ts";
+import { createArtifactContent, ownerOf } from "./services/artifacts/content.ts";
 import { manifestFile } from "./services/artifacts/manifest.ts";
 import type { Principal } from "./services/principal.ts";
 import type { Services } from "./services/services.ts";
@@ -23,12 +32,19 @@ export interface ArtifactUpload {
   readonly storagePath: string;
   /** Null: the content is here already. */
   readonly uploadUrl: string | null;
+  /** What the client must send with it, as `Name:value`. */
+  readonly uploadHeaders: readonly string[];
+  /** Names the upload in parts; empty without parts. */
+  readonly uploadId: string;
   readonly parts: readonly { readonly partNumber: number; readonly uploadUrl: string }[] | null;
 }
 
 /** The bytes of artifacts: addresses that carry their own credential, and what comes and goes by them. */
 export interface ArtifactTransfers {
-  /** In the order of the files. A content (base64 of its MD5) that the project has already is not asked for again. */
+  /**
+   * In the order of the files. A content (base64 of its MD5) that the project has already is not asked for again, if the viewer
+   * may take it (ArtifactAccess.provable). Where the file store can be reached past the server, the addresses lead there.
+   */
   createUploads(
     viewer: Principal,
     files: readonly {
@@ -47,6 +63,8 @@ export interface ArtifactTransfers {
   /** Where to fetch a file's content. */
   contentUrl(of: { readonly file: string; readonly name: string }, baseUrl: string): Promise<string>;
   manifestUrl(manifestId: string, baseUrl: string): Promise<string>;
+  /** One round: contents that were asked for long ago, and their parts. */
+  sweep(): Promise<void>;
   /** Stores what was sent to an address. UPLOAD_URL_INVALID, BODY_TOO_LARGE, REQUEST_INVALID for another MD5. */
   receive(
     address: { readonly token: string; readonly expires: string; readonly signature: string },
@@ -62,8 +80,8 @@ export interface StoredBytes {
 }
 
 type Target =
-  | readonly ["blob", projectId: string, digest: string]
-  | readonly ["part", projectId: string, hex: string, partNumber: number, partHex: string]
+  | readonly ["blob", projectId: string, digest: string, owner: string]
+  | readonly ["part", file: string, partNumber: number, partHex: string]
   | readonly ["manifest", manifestId: string, digest: string];
 
 export interface ArtifactTransferDeps {
@@ -73,18 +91,27 @@ export interface ArtifactTransferDeps {
   readonly clock: Clock;
   readonly newId: NewId;
   readonly signedUrls: SignedUrls;
+  /** How long an address is good that leads past the server. */
+  readonly urlMinutes: number;
+  /** An upload that was last asked for so long ago is given up, in milliseconds. */
+  readonly pendingMs: number;
   readonly maxBytes: number;
 }
 
 const HEX = /^[0-9a-f]{32}$/;
 const hexOf = (base64: string) => Buffer.from(base64, "base64").toString("hex");
 const base64Of = (hex: string) => Buffer.from(hex, "hex").toString("base64");
-const partFile = (projectId: string, hex: string, part: number | string) =>
-  `artifacts/parts/${projectId}/${hex}/${part}`;
+const partFile = (file: string, part: number) => `${file}.parts/${part}`;
 
 export function createArtifactTransfers(deps: ArtifactTransferDeps): ArtifactTransfers {
   const { services, database, files, clock, newId, signedUrls, maxBytes } = deps;
   const { kysely } = database;
+  const content = createArtifactContent({ kysely, files, clock }, createArtifactAccess(kysely, files));
+  const expiresInS = deps.urlMinutes * 60;
+  /** Uploads whose parts are being put together: a client that has waited too long asks again. */
+  const joining = new Map<string, Promise<void>>();
+
+  const newFile = (projectId: string) => `artifacts/blobs/${projectId}/${newId()}`;
 
   function url(baseUrl: string, target: Target): string {
     return signedUrls.artifactUrl({ token: Buffer.from(JSON.stringify(target)).toString("base64url"), baseUrl });
@@ -97,18 +124,11 @@ export function createArtifactTransfers(deps: ArtifactTransferDeps): ArtifactTra
 
   /** Stores bytes that must have this MD5 (hex). */
   async function store(path: string, body: Readable, hex: string): Promise<number> {
-    const hash = createHash("md5");
-    async function* hashed() {
-      for await (const chunk of body) {
-        hash.update(chunk as Buffer);
-        yield chunk as Buffer;
-      }
-    }
     try {
-      const { size } = await files.put(path, Readable.from(hashed(), { objectMode: false }), {
+      const { size } = await files.put(path, body, {
         limit: maxBytes,
-        check: () => {
-          const found = hash.digest("hex");
+        check: (_sha256, _size, md5) => {
+          const found = hexOf(md5);
           if (found === hex) return;
           const problem = `What arrived has the MD5 ${found} and not ${hex}: it was cut off, or changed while it was sent`;
           throw new SlipwayError("REQUEST_INVALID", { values: { problem } });
@@ -123,10 +143,10 @@ export function createArtifactTransfers(deps: ArtifactTransferDeps): ArtifactTra
   }
 
   /** Stores a content of a project; when another has brought it meanwhile, that one stays. */
-  async function storeBlob(projectId: string, digest: string, body: Readable): Promise<number> {
-    const file = `artifacts/blobs/${projectId}/${newId()}`;
+  async function storeBlob(projectId: string, digest: string, owner: string, body: Readable): Promise<number> {
+    const file = newFile(projectId);
     const size = await store(file, body, hexOf(digest));
-    if (!(await insertBlob(kysely, { projectId, digest, file, size, usedAt: clock.now() }))) await files.remove(file);
+    await content.adopt({ projectId, digest, owner, file }, size);
     return size;
   }
 
@@ -136,36 +156,118 @@ export function createArtifactTransfers(deps: ArtifactTransferDeps): ArtifactTra
     return { size: blob.size, stream: (range) => files.stream(blob.file, range) };
   }
 
+  /** Addresses for one content; those for parts take up an upload that was begun. */
+  async function addressesOf(upload: ArtifactUploadRecord, parts: readonly UploadPart[] | null, baseUrl: string) {
+    const { direct } = files;
+    const { projectId, digest, owner, file } = upload;
+    const inParts = parts !== null && parts.length > 0;
+    if (!direct) {
+      return {
+        uploadUrl: url(baseUrl, ["blob", projectId, digest, owner]),
+        uploadHeaders: [],
+        uploadId: inParts ? hexOf(digest) : "",
+        parts: inParts
+          ? parts.map(({ partNumber, hexMD5 }) => ({
+              partNumber,
+              uploadUrl: url(baseUrl, ["part", file, partNumber, hexMD5]),
+            }))
+          : null,
+      };
+    }
+    const uploadId = inParts ? await beginParts(direct, upload) : "";
+    return {
+      uploadUrl: await direct.uploadUrl(file, { expiresInS, md5: digest }),
+      uploadHeaders: [`Content-MD5:${digest}`],
+      uploadId,
+      parts: inParts
+        ? await Promise.all(
+            parts.map(async ({ partNumber, hexMD5 }) => ({
+              partNumber,
+              uploadUrl: await direct.partUrl(file, { uploadId, partNumber, expiresInS, md5: base64Of(hexMD5) }),
+            })),
+          )
+        : null,
+    };
+  }
+
+  async function beginParts(direct: DirectAccess, upload: ArtifactUploadRecord): Promise<string> {
+    const before = upload.uploadId;
+    if (before !== null && (await direct.listParts(upload.file, before)) !== undefined) return before;
+    const { uploadId } = await direct.beginParts(upload.file);
+    if (await setUploadId(kysely, upload, uploadId, before)) return uploadId;
+    // Another request has begun it.
+    await direct.abortParts(upload.file, uploadId);
+    const { projectId, owner, digest } = upload;
+    const [kept] = await findUploads(kysely, { projectId, owner, digests: [digest] });
+    return kept?.uploadId ?? uploadId;
+  }
+
+  /** Makes the content of its parts, and checks it. */
+  async function join(upload: ArtifactUploadRecord, parts: readonly UploadPart[], name: string): Promise<void> {
+    const refuse = (problem: string) => new SlipwayError("ARTIFACT_INCOMPLETE", { values: { name, problem } });
+    const { direct } = files;
+    const { projectId, digest, owner, file } = upload;
+    const numbers = parts.map(({ partNumber }) => partNumber).toSorted((a, b) => a - b);
+    if (direct) {
+      if (upload.uploadId !== null && (await files.info(file)) === undefined) {
+        const arrived = (await direct.listParts(file, upload.uploadId)) ?? [];
+        const found = new Map(arrived.map((part) => [part.partNumber, part] as const));
+        const stored = numbers.map((number) => {
+          const part = found.get(number);
+          if (!part) throw refuse(`part ${number} of a file did not arrive`);
+          return part;
+        });
+        await direct.completeParts(file, upload.uploadId, stored);
+      }
+      if (await content.settle(upload)) return;
+      await setUploadId(kysely, upload, null, upload.uploadId);
+      await files.remove(file);
+      throw refuse(`the parts of a file do not make the content ${hexOf(digest)}`);
+    }
+    for (const number of numbers) {
+      if ((await files.size(partFile(file, number))) === undefined) {
+        throw refuse(`part ${number} of a file did not arrive`);
+      }
+    }
+    async function* whole() {
+      for (const number of numbers) yield* files.stream(partFile(file, number));
+    }
+    await storeBlob(projectId, digest, owner, Readable.from(whole(), { objectMode: false }));
+    await files.remove(`${file}.parts`);
+  }
+
   return {
     async createUploads(viewer, wanted, baseUrl) {
-      const artifacts = new Map<string, string>();
-      for (const { artifactId } of wanted) {
-        if (artifacts.has(artifactId)) continue;
-        artifacts.set(artifactId, (await services.artifacts.mustWrite(viewer, artifactId)).projectId);
-      }
-      const there = new Map<string, ReadonlySet<string>>();
-      for (const projectId of new Set(artifacts.values())) {
-        const digests = wanted.filter((file) => artifacts.get(file.artifactId) === projectId).map((file) => file.md5);
-        there.set(projectId, await useBlobs(kysely, projectId, [...new Set(digests)], clock.now()));
-      }
-      return wanted.map(({ artifactId, md5, parts }) => {
-        const projectId = artifacts.get(artifactId) ?? "";
-        const hex = hexOf(md5);
-        if (!HEX.test(hex)) {
+      const artifacts = new Map<string, ArtifactRecord>();
+      for (const { artifactId, md5 } of wanted) {
+        if (!HEX.test(hexOf(md5))) {
           const problem = `${md5} is not base64 of an MD5`;
           throw new SlipwayError("INPUT_INVALID", { values: { problem }, where: "artifactFiles" });
         }
-        const known = there.get(projectId)?.has(md5);
-        const uploadUrl = known ? null : url(baseUrl, ["blob", projectId, md5]);
-        const urls =
-          known || !parts || parts.length === 0
-            ? null
-            : parts.map(({ partNumber, hexMD5 }) => ({
-                partNumber,
-                uploadUrl: url(baseUrl, ["part", projectId, hex, partNumber, hexMD5]),
-              }));
-        return { artifactId, storagePath: hex, uploadUrl, parts: urls };
-      });
+        if (artifacts.has(artifactId)) continue;
+        artifacts.set(artifactId, await services.artifacts.mustWrite(viewer, artifactId));
+      }
+      const key = (artifactId: string, digest: string) => `${artifactId} ${digest}`;
+      const expected = new Map<string, ArtifactUploadRecord>();
+      for (const [artifactId, artifact] of artifacts) {
+        const mine = wanted.filter((file) => file.artifactId === artifactId).map(({ md5 }) => md5);
+        const digests = [...new Set(mine)];
+        const known = await content.known(viewer, artifact, digests);
+        const { projectId } = artifact;
+        const owner = ownerOf(viewer, artifact);
+        const missing = digests.filter((digest) => !known.has(digest));
+        const askedAt = clock.now();
+        const rows = missing.map((digest) => ({ projectId, digest, owner, file: newFile(projectId), askedAt }));
+        for (const upload of await expectUploads(kysely, rows)) expected.set(key(artifactId, upload.digest), upload);
+      }
+      return Promise.all(
+        wanted.map(async ({ artifactId, md5, parts }) => {
+          const upload = expected.get(key(artifactId, md5));
+          const storagePath = hexOf(md5);
+          if (upload) return { artifactId, storagePath, ...(await addressesOf(upload, parts, baseUrl)) };
+          return { artifactId, storagePath, uploadUrl: null, uploadHeaders: [], uploadId: "", parts: null };
+        }),
+      );
     },
 
     manifestUpload: ({ id, digest }, baseUrl) => url(baseUrl, ["manifest", id, digest]),
@@ -175,32 +277,38 @@ export function createArtifactTransfers(deps: ArtifactTransferDeps): ArtifactTra
       signedUrls.downloadUrl({ path: manifestFile(id), baseUrl, name: "wandb_manifest.json" }),
 
     async completeMultipart(viewer, { artifactId, storagePath, parts }) {
-      const { projectId, collectionName: name } = await services.artifacts.mustWrite(viewer, artifactId);
-      const refuse = (problem: string) => new SlipwayError("ARTIFACT_INCOMPLETE", { values: { name, problem } });
-      if (!HEX.test(storagePath)) throw refuse(`${storagePath} is not the storage path of a file of it`);
+      const artifact = await services.artifacts.mustWrite(viewer, artifactId);
+      const { projectId, collectionName: name } = artifact;
       const digest = base64Of(storagePath);
-      if ((await useBlobs(kysely, projectId, [digest], clock.now())).size > 0) return { digest };
-      const ordered = parts.toSorted((a, b) => a.partNumber - b.partNumber);
-      for (const { partNumber } of ordered) {
-        if ((await files.size(partFile(projectId, storagePath, partNumber))) === undefined) {
-          throw refuse(`part ${partNumber} of a file did not arrive`);
-        }
+      const owner = ownerOf(viewer, artifact);
+      const [upload] = await findUploads(kysely, { projectId, owner, digests: [digest] });
+      if ((await content.known(viewer, artifact, [digest])).size > 0) return { digest };
+      if (!HEX.test(storagePath) || !upload) {
+        const problem = `${storagePath} is not the storage path of a file of it that was asked for`;
+        throw new SlipwayError("ARTIFACT_INCOMPLETE", { values: { name, problem } });
       }
-      async function* whole() {
-        for (const { partNumber } of ordered) yield* files.stream(partFile(projectId, storagePath, partNumber));
-      }
-      await storeBlob(projectId, digest, Readable.from(whole(), { objectMode: false }));
-      await files.remove(`artifacts/parts/${projectId}/${storagePath}`);
+      const key = `${projectId} ${digest} ${owner}`;
+      const running =
+        joining.get(key) ??
+        join(upload, parts, name).finally(() => {
+          joining.delete(key);
+        });
+      joining.set(key, running);
+      await running;
       return { digest };
     },
 
     async receive(address, body) {
       const target = targetOf(address);
       switch (target[0]) {
-        case "blob":
-          return { size: await storeBlob(target[1], target[2], body), md5: hexOf(target[2]) };
-        case "part":
-          return { size: await store(partFile(target[1], target[2], target[3]), body, target[4]), md5: target[4] };
+        case "blob": {
+          const [, projectId, digest, owner] = target;
+          return { size: await storeBlob(projectId, digest, owner, body), md5: hexOf(digest) };
+        }
+        case "part": {
+          const [, file, partNumber, partHex] = target;
+          return { size: await store(partFile(file, partNumber), body, partHex), md5: partHex };
+        }
         case "manifest": {
           const size = await store(manifestFile(target[1]), body, hexOf(target[2]));
           await setManifestReceived(kysely, target[1], target[2]);
@@ -214,6 +322,17 @@ export function createArtifactTransfers(deps: ArtifactTransferDeps): ArtifactTra
       const digest = base64Of(hexMD5);
       if (!artifact || !(await hasFileOfDigest(kysely, artifact.id, digest))) throw notFound(`content ${hexMD5}`);
       return openBlob(artifact.projectId, digest);
+    },
+
+    async sweep() {
+      for (const upload of await oldUploads(kysely, clock.now() - deps.pendingMs)) {
+        // The row goes first: who asks for it again gets another file.
+        if (!(await deleteUpload(kysely, upload))) continue;
+        const { projectId, digest, file, uploadId } = upload;
+        if (uploadId !== null) await files.direct?.abortParts(file, uploadId);
+        await files.remove(`${file}.parts`);
+        if ((await findBlob(kysely, projectId, digest))?.file !== file) await files.remove(file);
+      }
     },
   };
 }

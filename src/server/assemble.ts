@@ -11,6 +11,7 @@ import type { ServerConfig } from "./config.ts";
 import type { AppEnv } from "./http/env.ts";
 import { createWrongKeys } from "./http/wrong-keys.ts";
 import { createRunFiles } from "./run-files.ts";
+import { DEFAULT_LIMITS } from "./services/context.ts";
 import { createServices, type ServiceLimits, type Services } from "./services/services.ts";
 import { createSignedUrls } from "./signed-urls.ts";
 
@@ -50,14 +51,17 @@ export function assemble(parts: Parts): { readonly services: Services; readonly 
     maxBytes: limits.fileBytes,
   });
   services.alsoSweep(runFiles.sweep);
+  const artifactTransfers = createArtifactTransfers({
+    ...{ services, database, files, clock, signedUrls, urlMinutes, newId: createIds(clock, randomBytes) },
+    pendingMs: parts.serviceLimits?.artifactPendingMs ?? DEFAULT_LIMITS.artifactPendingMs,
+    maxBytes: limits.fileBytes,
+  });
+  services.alsoSweep(artifactTransfers.sweep);
   const app = createApp({
     ...{ services, runFiles, clock, logger, limits, baseUrl, plainProtocol, closing, version: parts.version },
     wrongKeys: createWrongKeys(clock, limits.wrongKeysPerMinute),
     transfers: { files, signedUrls, received: runFiles.received },
-    artifactTransfers: createArtifactTransfers({
-      ...{ services, database, files, clock, signedUrls, newId: createIds(clock, randomBytes) },
-      maxBytes: limits.fileBytes,
-    }),
+    artifactTransfers,
     ready: async () => {
       await services.events.latest();
     },

@@ -85,6 +85,38 @@ export async function updateCollection(
     .execute();
 }
 
+/** Does the collection hold one of these versions, or one that the run has begun or made? */
+export async function holdsOneOf(
+  db: Kysely<Tables>,
+  collectionId: string,
+  of: { readonly artifactIds: readonly string[]; readonly runId: string },
+): Promise<boolean> {
+  const { artifactIds, runId } = of;
+  const begun = db.selectFrom("artifacts").select("id").where("collectionId", "=", collectionId);
+  if (await begun.where("runId", "=", runId).limit(1).executeTakeFirst()) return true;
+  const row = await db
+    .selectFrom("artifactMembers as m")
+    .select("m.id")
+    .where("m.collectionId", "=", collectionId)
+    .where((e) =>
+      e.or([
+        e("m.artifactId", "in", artifactIds.length === 0 ? [""] : artifactIds),
+        e(
+          "m.artifactId",
+          "in",
+          e
+            .selectFrom("artifactRuns as r")
+            .select("r.artifactId")
+            .where("r.runId", "=", runId)
+            .where("r.direction", "=", "output"),
+        ),
+      ]),
+    )
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** The next version's number. The collection's row stays locked until the transaction ends. */
 export async function takeVersion(db: Kysely<Tables>, collectionId: string, now: number): Promise<number> {
   const row = await db
@@ -121,19 +153,48 @@ export async function listCollections(
   return { collections: (await page.execute()).map(toCollection), total: Number(count.total) };
 }
 
-/** The types of a project's collections, by name, with the time of the first of each. */
-export async function listTypes(
-  db: Kysely<Tables>,
-  projectId: string,
-): Promise<readonly { readonly name: string; readonly createdAt: number }[]> {
-  const rows = await db
+export interface ArtifactTypeRecord {
+  readonly name: string;
+  readonly description: string | null;
+  readonly createdAt: number;
+}
+
+/** The types of a project, by name: those of its collections, with the time of the first of each, and those made by themselves. */
+export async function listTypes(db: Kysely<Tables>, projectId: string): Promise<readonly ArtifactTypeRecord[]> {
+  const made = await db
+    .selectFrom("artifactTypes")
+    .select(["name", "description", "createdAt"])
+    .where("projectId", "=", projectId)
+    .execute();
+  const named = await db
     .selectFrom("artifactCollections")
     .select((e) => ["typeName as name", e.fn.min("createdAt").as("createdAt")])
     .where("projectId", "=", projectId)
     .groupBy("typeName")
-    .orderBy("typeName")
     .execute();
-  return rows.map(({ name, createdAt }) => ({ name, createdAt: Number(createdAt) }));
+  const types = new Map(
+    named.map((type) => [type.name, { ...type, description: null, createdAt: Number(type.createdAt) }]),
+  );
+  const all = new Map<string, ArtifactTypeRecord>(types);
+  for (const type of made) all.set(type.name, type);
+  return [...all.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Makes the type unless the project has one of the name; a description that is given counts. */
+export async function insertType(
+  db: Kysely<Tables>,
+  type: ArtifactTypeRecord & { readonly projectId: string },
+): Promise<void> {
+  const { description } = type;
+  await db
+    .insertInto("artifactTypes")
+    .values(type)
+    .onConflict((conflict) =>
+      description === null
+        ? conflict.columns(["projectId", "name"]).doNothing()
+        : conflict.columns(["projectId", "name"]).doUpdateSet({ description }),
+    )
+    .execute();
 }
 
 /** Gives the alias to the version, and takes it from whichever had it. */

@@ -34,6 +34,8 @@ export interface ArtifactManifestRecord {
   /** base64 of the MD5 of its bytes; empty while it is not known. */
   readonly digest: string;
   readonly kind: string;
+  /** The version that its entries are added to, for one that is not FULL. */
+  readonly baseId: string | null;
   readonly received: number;
   readonly createdAt: number;
 }
@@ -84,6 +86,39 @@ export async function hasFileOfDigest(db: Kysely<Tables>, artifactId: string, di
     .limit(1)
     .executeTakeFirst();
   return row !== undefined;
+}
+
+/** Which of these contents some of the versions name: those given by id, and those that the run has made or used. */
+export async function digestsOfArtifacts(
+  db: Kysely<Tables>,
+  of: { readonly artifactIds: readonly string[]; readonly runId: string },
+  digests: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  for (let at = 0; at < digests.length; at += ROWS) {
+    const rows = await db
+      .selectFrom("artifactFiles as f")
+      .select("f.digest")
+      .distinct()
+      .where("f.digest", "in", digests.slice(at, at + ROWS))
+      .where((e) =>
+        e.or([
+          e("f.artifactId", "in", of.artifactIds.length === 0 ? [""] : of.artifactIds),
+          e(
+            "f.artifactId",
+            "in",
+            e
+              .selectFrom("artifactRuns as r")
+              .select("r.artifactId")
+              .where("r.runId", "=", of.runId)
+              .where("r.direction", "=", "output"),
+          ),
+        ]),
+      )
+      .execute();
+    for (const { digest } of rows) found.add(digest);
+  }
+  return found;
 }
 
 /** Which of these contents the project has; all that it has are kept for a while from `now` on. */
@@ -176,19 +211,13 @@ export async function setManifestReceived(db: Kysely<Tables>, id: string, digest
   await query.where("digest", "=", digest).execute();
 }
 
-/** The newest whose bytes have arrived. */
-export async function receivedManifest(
+/** Those whose bytes have arrived, oldest first. */
+export async function receivedManifests(
   db: Kysely<Tables>,
   artifactId: string,
-): Promise<ArtifactManifestRecord | undefined> {
-  return db
-    .selectFrom("artifactManifests")
-    .selectAll()
-    .where("artifactId", "=", artifactId)
-    .where("received", "=", 1)
-    .orderBy("id", "desc")
-    .limit(1)
-    .executeTakeFirst();
+): Promise<readonly ArtifactManifestRecord[]> {
+  const query = db.selectFrom("artifactManifests").selectAll().where("artifactId", "=", artifactId);
+  return query.where("received", "=", 1).orderBy("id").execute();
 }
 
 export async function deleteManifests(db: Kysely<Tables>, artifactIds: readonly string[]): Promise<readonly string[]> {

@@ -1,4 +1,4 @@
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { Tables } from "./tables.ts";
 
 export interface ArtifactRecord {
@@ -26,6 +26,9 @@ export interface ArtifactRecord {
   readonly runId: string | null;
   /** Name of the user whose key made it; null for what was made before this was noted. */
   readonly author: string | null;
+  /** The version that this one turned out to be the same as. */
+  readonly sameAs: string | null;
+  readonly distributedId: string | null;
   readonly createdAt: number;
   readonly updatedAt: number;
 }
@@ -67,7 +70,106 @@ export async function findArtifactOfClient(
 ): Promise<ArtifactRecord | undefined> {
   const query = db.selectFrom("artifacts").selectAll().where("projectId", "=", projectId);
   const row = await query.where("clientId", "=", clientId).executeTakeFirst();
+  if (row) return toArtifact(row);
+  const same = await db
+    .selectFrom("artifactClientIds as c")
+    .innerJoin("artifacts as a", "a.id", "c.artifactId")
+    .selectAll("a")
+    .where("c.projectId", "=", projectId)
+    .where("c.clientId", "=", clientId)
+    .where("a.state", "!=", "DELETED")
+    .executeTakeFirst();
+  return same && toArtifact(same);
+}
+
+/** Ids of the artifacts, in whatever projects, that clients have called so. */
+export async function artifactIdsOfClient(db: Kysely<Tables>, clientId: string): Promise<readonly string[]> {
+  const own = await db.selectFrom("artifacts").select("id").where("clientId", "=", clientId).execute();
+  const same = db.selectFrom("artifactClientIds").select("artifactId as id").where("clientId", "=", clientId);
+  return [...own, ...(await same.execute())].map(({ id }) => id);
+}
+
+/** A client's own name for a version that was there before. */
+export async function nameForClient(
+  db: Kysely<Tables>,
+  name: { readonly projectId: string; readonly clientId: string; readonly artifactId: string },
+): Promise<void> {
+  const { artifactId } = name;
+  await db
+    .insertInto("artifactClientIds")
+    .values(name)
+    .onConflict((conflict) => conflict.columns(["projectId", "clientId"]).doUpdateSet({ artifactId }))
+    .execute();
+}
+
+/** The version that runs write together under this name, as long as it is not committed. */
+export async function findDistributed(
+  db: Kysely<Tables>,
+  collectionId: string,
+  distributedId: string,
+): Promise<ArtifactRecord | undefined> {
+  const row = await db
+    .selectFrom("artifacts")
+    .selectAll()
+    .where("collectionId", "=", collectionId)
+    .where("distributedId", "=", distributedId)
+    .where("state", "=", "PENDING")
+    .executeTakeFirst();
   return row && toArtifact(row);
+}
+
+/** A PENDING version is the same as a committed one: it goes, and its id leads there. False if it is not PENDING. */
+export async function mergeArtifact(db: Kysely<Tables>, id: string, sameAs: string, now: number): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable("artifacts")
+    .set({ state: "DELETED", sameAs, updatedAt: now })
+    .where("id", "=", id)
+    .where("state", "=", "PENDING")
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+export async function setWantedAliases(
+  db: Kysely<Tables>,
+  id: string,
+  aliases: readonly WantedAlias[],
+  now: number,
+): Promise<void> {
+  const values = { wantedAliases: JSON.stringify(aliases), updatedAt: now };
+  await db.updateTable("artifacts").set(values).where("id", "=", id).execute();
+}
+
+/** Types whose versions the client makes by itself: no time to live is set for them. */
+const AUTOMATIC_TYPES = ["run_table", "code", "job"];
+
+/**
+ * Committed versions whose time to live has passed, counted from when they were made, a hundred at most. One that is linked
+ * to a portfolio stays; an alias does not keep a version.
+ */
+export async function expiredArtifacts(db: Kysely<Tables>, now: number): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom("artifacts as a")
+    .select("a.id")
+    .where("a.state", "=", "COMMITTED")
+    .where("a.ttlSeconds", ">", 0)
+    .where(sql<boolean>`a.created_at + a.ttl_seconds * 1000 < ${now}`)
+    .where("a.typeName", "not in", AUTOMATIC_TYPES)
+    .where("a.typeName", "not like", "wandb-%")
+    .where((e) =>
+      e.not(
+        e.exists(
+          e
+            .selectFrom("artifactMembers as m")
+            .select("m.id")
+            .whereRef("m.artifactId", "=", "a.id")
+            .whereRef("m.collectionId", "!=", "a.collectionId"),
+        ),
+      ),
+    )
+    .orderBy("a.createdAt")
+    .limit(100)
+    .execute();
+  return rows.map(({ id }) => id);
 }
 
 /** Versions of one content differ in what a job asks of its inputs, and few such changes are ever made. */
@@ -113,6 +215,7 @@ export async function commitArtifact(
     readonly manifestId: string;
     readonly size: number;
     readonly fileCount: number;
+    readonly digest: string;
     readonly updatedAt: number;
   },
 ): Promise<boolean> {
@@ -147,7 +250,7 @@ export async function markDeleted(
   db: Kysely<Tables>,
   ids: readonly string[],
   now: number,
-  from?: "PENDING",
+  from?: "PENDING" | "COMMITTED",
 ): Promise<readonly string[]> {
   if (ids.length === 0) return [];
   let update = db.updateTable("artifacts").set({ state: "DELETED", clientId: null, updatedAt: now });

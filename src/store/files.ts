@@ -22,23 +22,33 @@ export interface FileInfo {
   readonly changedAt: number;
 }
 
+export interface StoredPart {
+  readonly partNumber: number;
+  readonly etag: string;
+}
+
 /** Addresses that carry their own credential and lead past the server. Times in seconds. */
 export interface DirectAccess {
-  uploadUrl(path: string, options: { readonly expiresInS: number }): Promise<string>;
+  /** `md5` (base64): only a body with this MD5 is taken, sent with it in Content-MD5. */
+  uploadUrl(path: string, options: { readonly expiresInS: number; readonly md5?: string }): Promise<string>;
   /** `name`: as what a browser saves it. */
   downloadUrl(path: string, options: { readonly expiresInS: number; readonly name: string }): Promise<string>;
   /** For a file in parts; each but the last has at least 5 MiB. */
   beginParts(path: string): Promise<{ readonly uploadId: string }>;
   partUrl(
     path: string,
-    options: { readonly uploadId: string; readonly partNumber: number; readonly expiresInS: number },
+    options: {
+      readonly uploadId: string;
+      readonly partNumber: number;
+      readonly expiresInS: number;
+      readonly md5?: string;
+    },
   ): Promise<string>;
+  /** The parts that have come, in their order; undefined if there is no such upload (any more). */
+  listParts(path: string, uploadId: string): Promise<readonly StoredPart[] | undefined>;
   /** Makes the file of its parts. Parts as the uploads were answered (`etag`). */
-  completeParts(
-    path: string,
-    uploadId: string,
-    parts: readonly { readonly partNumber: number; readonly etag: string }[],
-  ): Promise<void>;
+  completeParts(path: string, uploadId: string, parts: readonly StoredPart[]): Promise<void>;
+  /** One that is over already is fine. */
   abortParts(path: string, uploadId: string): Promise<void>;
 }
 
@@ -221,6 +231,13 @@ export function createDirectoryFileStore(root: string): FileStore {
       for (const path of [...open_.keys()]) await inTurn(path, () => closeAppended(path));
     },
   };
+}
+
+/** A small file whole, as text. */
+export async function readText(files: Pick<FileStore, "stream">, path: string): Promise<string> {
+  const pieces: Buffer[] = [];
+  for await (const piece of files.stream(path)) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces).toString("utf8");
 }
 
 /** Counts what goes through and digests it. */

@@ -12,6 +12,7 @@ import { migration as jobKeys } from "./migrations/0009_job_keys.ts";
 import { migration as artifactAuthors } from "./migrations/0014_artifact_authors.ts";
 import { migration as sweepsOnLaunch } from "./migrations/0015_sweeps_on_launch.ts";
 import { migration as artifactReferences } from "./migrations/0016_artifact_references.ts";
+import { migration as artifactUploads } from "./migrations/0017_artifact_uploads.ts";
 import type { Tables } from "./tables.ts";
 
 /** One step of the schema, forward only. It may run beside an older server unless it is breaking. */
@@ -35,6 +36,7 @@ export const MIGRATIONS: readonly Migration[] = [
   artifactAuthors,
   sweepsOnLaunch,
   artifactReferences,
+  artifactUploads,
 ];
 
 const SERIAL = {

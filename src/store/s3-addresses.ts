@@ -2,10 +2,12 @@ import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
+  ListPartsCommand,
+  type ListPartsCommandOutput,
   type S3Client,
 } from "@aws-sdk/client-s3";
 import { SignatureV4 } from "@smithy/signature-v4";
-import type { DirectAccess } from "./files.ts";
+import type { DirectAccess, StoredPart } from "./files.ts";
 
 /** Where the bucket stands in an address: `https://HOST/BUCKET/KEY` or `https://BUCKET.HOST/KEY`. */
 export type AddressStyle = "path" | "virtual-host";
@@ -51,6 +53,7 @@ export function createS3Addresses(client: S3Client, place: S3Place): DirectAcces
     path: string,
     expiresInS: number,
     query: Readonly<Record<string, string>> = {},
+    md5?: string,
   ): Promise<string> {
     const key = place.at(path).Key.split("/").map(escaped).join("/");
     const signed = await signer.presign(
@@ -61,8 +64,13 @@ export function createS3Addresses(client: S3Client, place: S3Place): DirectAcces
         ...(service.port === "" ? {} : { port: Number(service.port) }),
         path: `${before}/${key}`,
         query: { ...query },
-        headers: { host, "x-amz-content-sha256": "UNSIGNED-PAYLOAD" },
+        headers: {
+          host,
+          "x-amz-content-sha256": "UNSIGNED-PAYLOAD",
+          ...(md5 === undefined ? {} : { "content-md5": md5 }),
+        },
       },
+      // S3 checks the body against a Content-MD5, and the signature makes it come with this one.
       { expiresIn: expiresInS, unsignableHeaders: new Set(["content-type"]) },
     );
     const text = Object.entries(signed.query ?? {})
@@ -72,7 +80,7 @@ export function createS3Addresses(client: S3Client, place: S3Place): DirectAcces
   }
 
   return {
-    uploadUrl: (path, { expiresInS }) => presign("PUT", path, expiresInS),
+    uploadUrl: (path, { expiresInS, md5 }) => presign("PUT", path, expiresInS, {}, md5),
     downloadUrl: (path, { expiresInS, name }) =>
       presign("GET", path, expiresInS, {
         "response-content-disposition": `attachment; filename*=UTF-8''${escaped(name)}`,
@@ -82,8 +90,27 @@ export function createS3Addresses(client: S3Client, place: S3Place): DirectAcces
       if (UploadId === undefined) throw new Error(`no upload began for ${path}`);
       return { uploadId: UploadId };
     },
-    partUrl: (path, { uploadId, partNumber, expiresInS }) =>
-      presign("PUT", path, expiresInS, { uploadId, partNumber: String(partNumber) }),
+    partUrl: (path, { uploadId, partNumber, expiresInS, md5 }) =>
+      presign("PUT", path, expiresInS, { uploadId, partNumber: String(partNumber) }, md5),
+    async listParts(path, uploadId) {
+      const found: StoredPart[] = [];
+      let marker: string | undefined;
+      try {
+        do {
+          const more = marker === undefined ? {} : { PartNumberMarker: marker };
+          const query = new ListPartsCommand({ ...place.at(path), UploadId: uploadId, ...more });
+          const page: ListPartsCommandOutput = await client.send(query);
+          for (const { PartNumber = 0, ETag = "" } of page.Parts ?? []) {
+            found.push({ partNumber: PartNumber, etag: ETag });
+          }
+          marker = page.IsTruncated ? page.NextPartNumberMarker : undefined;
+        } while (marker !== undefined);
+      } catch (error) {
+        if (isOver(error)) return undefined;
+        throw error;
+      }
+      return found;
+    },
     async completeParts(path, uploadId, parts) {
       const Parts = parts.map(({ partNumber, etag }) => ({ PartNumber: partNumber, ETag: etag }));
       await client.send(
@@ -95,10 +122,16 @@ export function createS3Addresses(client: S3Client, place: S3Place): DirectAcces
       );
     },
     async abortParts(path, uploadId) {
-      await client.send(new AbortMultipartUploadCommand({ ...place.at(path), UploadId: uploadId }));
+      try {
+        await client.send(new AbortMultipartUploadCommand({ ...place.at(path), UploadId: uploadId }));
+      } catch (error) {
+        if (!isOver(error)) throw error;
+      }
     },
   };
 }
+
+const isOver = (error: unknown) => (error as { name?: string }).name === "NoSuchUpload";
 
 /** As Signature Version 4 wants it: everything but letters, digits and -_.~ */
 const escaped = (text: string) =>

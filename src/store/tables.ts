@@ -272,8 +272,25 @@ export interface Tables {
     runId: string | null;
     /** Name of the user whose key made it; null for what was made before this was noted. */
     author: string | null;
+    /** The version that this one turned out to be. */
+    sameAs: string | null;
+    /** What several runs that write one version together call it. */
+    distributedId: string | null;
     createdAt: number;
     updatedAt: number;
+  };
+  /** Names that clients gave to versions, beside the one in the version's own row. */
+  artifactClientIds: { projectId: string; clientId: string; artifactId: string };
+  /** Types that were made by themselves; others are what collections name. */
+  artifactTypes: { projectId: string; name: string; description: string | null; createdAt: number };
+  artifactUploads: {
+    projectId: string;
+    digest: string;
+    owner: string;
+    file: string;
+    uploadId: string | null;
+    arrived: number;
+    askedAt: number;
   };
   artifactMembers: { id: string; collectionId: string; artifactId: string; versionIndex: number; createdAt: number };
   artifactAliases: { id: string; collectionId: string; alias: string; artifactId: string };
@@ -282,6 +299,8 @@ export interface Tables {
     artifactId: string;
     digest: string;
     kind: string;
+    /** The version that its entries are added to. */
+    baseId: string | null;
     received: number;
     createdAt: number;
   };

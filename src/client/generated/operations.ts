@@ -18,6 +18,7 @@ export type ArtifactDigestAlgorithm =
   | 'MANIFEST_MD5'
   | 'MANIFEST_XXH128';
 
+/** FULL: all entries. PATCH: those of one of several runs that write a version together. INCREMENTAL: those that are added to the version in baseArtifactID. */
 export type ArtifactManifestType =
   | 'FULL'
   | 'INCREMENTAL'
@@ -73,7 +74,7 @@ export type CreateArtifactInput = {
   readonly description?: string | null | undefined;
   readonly digest: string;
   readonly digestAlgorithm?: ArtifactDigestAlgorithm | null | undefined;
-  /** Refused: a version comes from one run. */
+  /** Runs that give the same write one version together, until one commits it. */
   readonly distributedID?: string | null | undefined;
   /** Always: the same content is the same version. */
   readonly enableDigestDeduplication?: boolean | null | undefined;

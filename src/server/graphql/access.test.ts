@@ -74,7 +74,7 @@ describe.each(databases)("what a key may do over the wire, on $name", ({ open })
     }
     const made = await things();
     const others = await things();
-    if (own) expect(await call(kind, name, own(made), made.jobKey, select), "its own").toBe("done");
+    if (own) expect(await call(kind, name, await own(made), made.jobKey, select), "its own").toBe("done");
     if (own && kind === "query") return;
     const outcome = await call(kind, name, await args(others), made.jobKey, select);
     if (least === "anyone") expect(outcome, "job").toBe("done");

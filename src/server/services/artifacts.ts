@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import type { ArtifactMemberRecord } from "../../store/artifact-collections.ts";
 import { type ArtifactManifestRecord, findBlob, listFiles } from "../../store/artifact-content.ts";
-import type { ArtifactRecord, WantedAlias } from "../../store/artifacts.ts";
+import { type ArtifactRecord, artifactIdsOfClient, type WantedAlias } from "../../store/artifacts.ts";
 import { findRun } from "../../store/runs.ts";
 import { createArtifactAccess, notFound } from "./artifacts/access.ts";
 import { createArtifactChanges } from "./artifacts/changes.ts";
@@ -24,6 +24,8 @@ export interface NewArtifact {
   readonly aliases: readonly WantedAlias[];
   readonly tags: readonly string[];
   readonly clientId: string | null;
+  /** Runs that give the same write one version together, until one of them commits it. */
+  readonly distributedId: string | null;
   readonly ttlSeconds: number | null;
   readonly historyStep: number | null;
 }
@@ -44,12 +46,20 @@ export interface ArtifactsService {
   create(principal: Principal, input: NewArtifact): Promise<ArtifactRecord>;
   createManifest(
     principal: Principal,
-    input: { readonly artifactId: string; readonly digest: string; readonly kind: string },
+    input: {
+      readonly artifactId: string;
+      /** For an INCREMENTAL one: the version that its entries are added to. */
+      readonly baseArtifactId: string | null;
+      readonly digest: string;
+      readonly kind: "FULL" | "PATCH" | "INCREMENTAL";
+    },
   ): Promise<ArtifactManifestRecord>;
   setManifestDigest(principal: Principal, id: string, digest: string): Promise<ArtifactManifestRecord>;
   /** Makes a PENDING version the next of its collection. ARTIFACT_INCOMPLETE if not all of its files have arrived. */
   commit(principal: Principal, id: string): Promise<ArtifactRecord>;
   get(principal: Principal, id: string): Promise<ArtifactRecord | undefined>;
+  /** The version that a client has made under an id of its own, by that id. */
+  ofClient(principal: Principal, clientId: string): Promise<ArtifactRecord | undefined>;
   /** For writing to it; ARTIFACT_NOT_FOUND, FORBIDDEN. */
   mustWrite(principal: Principal, id: string): Promise<ArtifactRecord>;
   /** The version that `NAME`, `NAME:ALIAS` or `NAME:vN` means. */
@@ -115,6 +125,14 @@ export function createArtifactsService(context: ServiceContext): ArtifactsServic
     ...createArtifactWriting(context, access, parts),
     ...createArtifactChanges(context, access, parts),
 
+    async ofClient(principal, clientId) {
+      for (const id of await artifactIdsOfClient(kysely, clientId)) {
+        const artifact = await access.readable(principal, id);
+        if (artifact && artifact.state !== "DELETED") return artifact;
+      }
+      return undefined;
+    },
+
     get: (principal, id) => access.readable(principal, id),
     mustWrite: (principal, id) => access.writable(principal, id),
 
@@ -140,7 +158,7 @@ export function createArtifactsService(context: ServiceContext): ArtifactsServic
       if (!run) {
         throw new SlipwayError("RUN_NOT_FOUND", { values: { run: runName, project: projectName, entity: entityName } });
       }
-      await database.transaction(clock, (tx) => parts.noteRun(tx, id, run.id, "input", usedAs));
+      await database.transaction(clock, (tx) => parts.noteRun(tx, artifact.id, run.id, "input", usedAs));
       return artifact;
     },
   };

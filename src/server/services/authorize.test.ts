@@ -122,12 +122,13 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
     aliases: [],
     tags: [],
     clientId: null,
+    distributedId: null,
     ttlSeconds: null,
     historyStep: null,
   });
   const artifact = async () => (await s().artifacts.create(plane.admin, newArtifact())).id;
   const collection = async () => (await s().artifacts.create(plane.admin, newArtifact())).collectionId;
-  const manifestOf = (artifactId: string) => ({ artifactId, digest: "", kind: "FULL" });
+  const manifestOf = (artifactId: string) => ({ artifactId, baseArtifactId: null, digest: "", kind: "FULL" as const });
   const table: {
     [N in Exclude<keyof Services, "sweep" | "alsoSweep" | "startSweeps" | "close">]: Record<string, Row | "open">;
   } = {
@@ -353,6 +354,13 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
             }),
       ],
       get: ["viewer", async (p) => s().artifacts.get(p, await artifact())],
+      ofClient: [
+        "viewer",
+        async (p) => {
+          await s().artifacts.create(plane.admin, { ...newArtifact(), clientId: "c1" });
+          return s().artifacts.ofClient(p, "c1");
+        },
+      ],
       mustWrite: ["member", async (p) => s().artifacts.mustWrite(p, await artifact())],
       // They read through get.
       resolve: "open",
@@ -379,6 +387,11 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
       collection: [
         "viewer",
         async (p) => (p.run === null ? s().artifactLists.collection(p, { id: await collection() }) : undefined),
+      ],
+      createType: [
+        "member",
+        (p) =>
+          s().artifactLists.createType(p, { entityName: "team", projectName: "digits", name: "t", description: null }),
       ],
       updateCollection: [
         "member",

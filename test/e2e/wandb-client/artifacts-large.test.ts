@@ -73,14 +73,20 @@ print("whole")
     const { code, stdout, stderr } = await client.python(source);
     expect(code, `${stdout}\n${stderr}`).toBe(0);
     expect(stdout).toContain("whole");
-    expect(uploads().slice(before).map(({ bytes }) => bytes)).toEqual([BIG]);
+    expect(
+      uploads()
+        .slice(before)
+        .map(({ bytes }) => bytes),
+    ).toEqual([BIG]);
   });
 
-  test.runIf(parts)("a file of 2 GiB is sent and fetched in parts, and the server's memory stays flat", async () => {
-    const client = await world.client(release);
-    const before = uploads().length;
-    const memory = await world.serverPeakMemory();
-    const { code, stdout, stderr } = await client.python(`
+  test.runIf(parts)(
+    "a file of 2 GiB is sent and fetched in parts, and the server's memory stays flat",
+    async () => {
+      const client = await world.client(release);
+      const before = uploads().length;
+      const memory = await world.serverPeakMemory();
+      const { code, stdout, stderr } = await client.python(`
 import os, time, wandb
 t = time.time()
 def lap(what):
@@ -103,12 +109,16 @@ assert os.system("cmp got/huge.bin huge.bin") == 0
 os.remove("got/huge.bin"); os.remove("huge.bin")
 print("whole")
 `);
-    console.log(stdout, await world.serverPeakMemory() / MIB, memory / MIB);
-    expect(code, `${stdout}\n${stderr}`).toBe(0);
-    expect(stdout).toContain("whole");
-    const sent = uploads().slice(before).map(({ bytes }) => bytes);
-    expect(sent).toHaveLength(21);
-    expect(Math.max(...sent)).toBe(100 * MIB);
-    expect(await world.serverPeakMemory()).toBeLessThan(memory + 100 * MIB);
-  }, 300_000);
+      console.log(stdout, (await world.serverPeakMemory()) / MIB, memory / MIB);
+      expect(code, `${stdout}\n${stderr}`).toBe(0);
+      expect(stdout).toContain("whole");
+      const sent = uploads()
+        .slice(before)
+        .map(({ bytes }) => bytes);
+      expect(sent).toHaveLength(21);
+      expect(Math.max(...sent)).toBe(100 * MIB);
+      expect(await world.serverPeakMemory()).toBeLessThan(memory + 100 * MIB);
+    },
+    300_000,
+  );
 });

@@ -1,7 +1,7 @@
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
 import type { ArtifactInCollection } from "../../services/artifacts/lists.ts";
 import { builder } from "../builder.ts";
-import { requireKey } from "../ids.ts";
+import { globalId, requireKey } from "../ids.ts";
 import { SuccessPayload } from "../refs.ts";
 import {
   ArtifactAliasInput,
@@ -141,9 +141,12 @@ builder.mutationFields((t) => ({
     nullable: true,
     args: { input: t.arg({ type: LinkArtifactInput, required: true }) },
     resolve: async (_root, { input }, { services, viewer }) => {
-      const { artifactID, artifactPortfolioName, entityName, projectName } = input;
+      const { artifactPortfolioName, entityName, projectName, clientID } = input;
+      const named = !input.artifactID && clientID ? await services.artifacts.ofClient(viewer, clientID) : undefined;
+      const artifactID = input.artifactID ?? (named && globalId("Artifact", named.id));
       if (!artifactID || !artifactPortfolioName || !entityName || !projectName) {
-        const problem = "a link names the artifact by artifactID, and the collection by entity, project and name";
+        const problem =
+          "a link names the artifact by artifactID or by clientID, and the collection by entity, project and name";
         throw new SlipwayError("INPUT_INVALID", { values: { problem }, where: "input" });
       }
       const artifactId = artifactKey(artifactID);

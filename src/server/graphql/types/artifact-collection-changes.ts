@@ -5,7 +5,7 @@ import type { GraphqlContext } from "../context.ts";
 import { requireKey } from "../ids.ts";
 import { Entity, SuccessPayload } from "../refs.ts";
 import { names, TagInput } from "./artifact-inputs.ts";
-import { ArtifactCollection } from "./artifact-refs.ts";
+import { ArtifactCollection, ArtifactType, type ArtifactTypeOf } from "./artifact-refs.ts";
 import { Tag } from "./artifact-tag.ts";
 
 /** How collections of artifacts are changed, and which a person may make. */
@@ -58,7 +58,30 @@ const TagsPayload = builder
   .objectRef<readonly string[]>("CreateArtifactCollectionTagAssignmentsPayload")
   .implement({ fields: (t) => ({ tags: t.field({ type: [Tag], resolve: (tags) => [...tags] }) }) });
 
+const CreateArtifactTypeInput = builder.inputType("CreateArtifactTypeInput", {
+  fields: (t) => ({
+    entityName: t.string({ required: true }),
+    projectName: t.string({ required: true }),
+    name: t.string({ required: true }),
+    description: t.string(),
+    clientMutationId: t.string(),
+  }),
+});
+const CreateArtifactTypePayload = builder
+  .objectRef<ArtifactTypeOf>("CreateArtifactTypePayload")
+  .implement({ fields: (t) => ({ artifactType: t.field({ type: ArtifactType, resolve: (type) => type }) }) });
+
 builder.mutationFields((t) => ({
+  createArtifactType: t.field({
+    type: CreateArtifactTypePayload,
+    nullable: true,
+    description: "A type before anything has it; logging an artifact of a new type makes it too.",
+    args: { input: t.arg({ type: CreateArtifactTypeInput, required: true }) },
+    resolve: (_root, { input }, { services, viewer }) => {
+      const { entityName, projectName, name, description = null } = input;
+      return services.artifactLists.createType(viewer, { entityName, projectName, name, description });
+    },
+  }),
   deleteArtifactSequence: t.field({
     type: CollectionPayload,
     nullable: true,

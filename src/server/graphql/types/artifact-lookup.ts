@@ -37,7 +37,11 @@ ArtifactType.implement({
   fields: (t) => ({
     id: t.id({ resolve: ({ project, name }) => globalId("ArtifactType", `${project.id}:${name}`) }),
     name: t.exposeString("name"),
-    description: t.string({ nullable: true, description: "Null: types have none.", resolve: () => null }),
+    description: t.string({
+      nullable: true,
+      description: "Of a type that was made by itself; null for one that collections name.",
+      resolve: ({ description }) => description ?? null,
+    }),
     createdAt: t.expose("createdAt", { type: "DateTime" }),
     artifactCollections: t.field({
       type: CollectionConnection,
@@ -171,7 +175,19 @@ builder.objectFields(Run, (t) => {
   return { outputArtifacts: of("output"), inputArtifacts: of("input") };
 });
 
+const ClientIDMapping = builder
+  .objectRef<ArtifactRecord>("ClientIDMapping")
+  .implement({ fields: (t) => ({ serverID: t.id({ resolve: ({ id }) => globalId("Artifact", id) }) }) });
+
 builder.queryFields((t) => ({
+  clientIDMapping: t.field({
+    type: ClientIDMapping,
+    nullable: true,
+    description:
+      "The artifact that a client has made under an id of its own; how one that is being logged names another.",
+    args: { clientID: t.arg.id({ required: true }) },
+    resolve: (_root, { clientID }, { services, viewer }) => services.artifacts.ofClient(viewer, clientID),
+  }),
   artifact: t.field({
     type: Artifact,
     nullable: true,

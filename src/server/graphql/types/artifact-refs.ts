@@ -20,6 +20,7 @@ export const ArtifactCollectionState = builder.enumType("ArtifactCollectionState
 export interface ArtifactTypeOf {
   readonly project: ProjectRecord;
   readonly name: string;
+  readonly description?: string | null;
   readonly createdAt: number;
 }
 

@@ -17,6 +17,8 @@ import { Artifact, ArtifactDigestAlgorithm } from "./artifact-refs.ts";
 /** How the client makes, fills and commits an artifact. */
 
 const ArtifactManifestType = builder.enumType("ArtifactManifestType", {
+  description:
+    "FULL: all entries. PATCH: those of one of several runs that write a version together. INCREMENTAL: those that are added to the version in baseArtifactID.",
   values: ["FULL", "PATCH", "INCREMENTAL"] as const,
 });
 const ArtifactStorageLayout = builder.enumType("ArtifactStorageLayout", { values: ["V1", "V2"] as const });
@@ -39,7 +41,9 @@ const CreateArtifactInput = builder.inputType("CreateArtifactInput", {
     labels: t.field({ type: "JSONString" }),
     clientID: t.id(),
     sequenceClientID: t.id(),
-    distributedID: t.string({ description: "Refused: a version comes from one run." }),
+    distributedID: t.string({
+      description: "Runs that give the same write one version together, until one commits it.",
+    }),
     enableDigestDeduplication: t.boolean({ description: "Always: the same content is the same version." }),
     ttlDurationSeconds: t.field({ type: "Int64" }),
     historyStep: t.field({ type: "Int64" }),
@@ -127,11 +131,14 @@ const ArtifactFileUpload = builder.objectRef<ArtifactUpload>("ArtifactFileUpload
   fields: (t) => ({
     storagePath: t.exposeString("storagePath", { nullable: true }),
     uploadUrl: t.exposeString("uploadUrl", { nullable: true, description: "Null: the content is here already." }),
-    uploadHeaders: t.stringList({ resolve: () => [] }),
+    uploadHeaders: t.stringList({
+      description: "To be sent with it, each as NAME:VALUE.",
+      resolve: ({ uploadHeaders }) => [...uploadHeaders],
+    }),
     uploadMultipartUrls: t.field({
       type: UploadMultipartUrls,
       nullable: true,
-      resolve: ({ parts, storagePath }) => (parts === null ? null : { uploadID: storagePath, parts }),
+      resolve: ({ parts, uploadId }) => (parts === null ? null : { uploadID: uploadId, parts }),
     }),
     artifact: t.field({
       type: Artifact,
@@ -181,12 +188,6 @@ builder.mutationFields((t) => ({
       const refuse = (problem: string, where: string) =>
         new SlipwayError("INPUT_INVALID", { values: { problem }, where });
       if (!collectionName) throw refuse("the artifact has no name", "artifactCollectionName");
-      if (input.distributedID) {
-        throw refuse(
-          "a version that several runs write together is not supported; let one run log it",
-          "distributedID",
-        );
-      }
       return services.artifacts.create(viewer, {
         entityName: input.entityName,
         projectName: input.projectName,
@@ -200,7 +201,10 @@ builder.mutationFields((t) => ({
         aliases: aliasesOf(input.aliases ?? []),
         tags: names(input.tags),
         clientId: input.clientID ?? null,
-        ttlSeconds: input.ttlDurationSeconds ?? null,
+        distributedId: input.distributedID || null,
+        // -1: as the collection says, which is for ever.
+        ttlSeconds:
+          input.ttlDurationSeconds == null || input.ttlDurationSeconds === -1 ? null : input.ttlDurationSeconds,
         historyStep: input.historyStep ?? null,
       });
     },
@@ -212,6 +216,7 @@ builder.mutationFields((t) => ({
     resolve: (_root, { input }, { services, viewer }) =>
       services.artifacts.createManifest(viewer, {
         artifactId: artifactKey(input.artifactID),
+        baseArtifactId: input.baseArtifactID ? artifactKey(input.baseArtifactID) : null,
         digest: input.digest,
         kind: input.type ?? "FULL",
       }),

@@ -103,6 +103,16 @@ const MembershipConnection = builder
   .objectRef<readonly ArtifactInCollection[]>("ArtifactCollectionMembershipConnection")
   .implement({ fields: (t) => ({ edges: t.field({ type: [MembershipEdge], resolve: (all) => [...all] }) }) });
 
+const MAX_ENTRIES = 5000;
+const ArtifactManifestEntryInput = builder.inputType("ArtifactManifestEntryInput", {
+  description: "A file of an artifact, as its manifest has it; the name tells which.",
+  fields: (t) => ({
+    name: t.string({ required: true }),
+    digest: t.string(),
+    birthArtifactID: t.string(),
+  }),
+});
+
 async function filesOf(
   artifact: ArtifactRecord,
   query: {
@@ -177,6 +187,19 @@ Artifact.implement({
       nullable: true,
       args: { names: t.arg.stringList(), first: t.arg.int(), after: t.arg.string() },
       resolve: (artifact, query, context) => filesOf(artifact, query, context),
+    }),
+    filesByManifestEntries: t.field({
+      type: FileConnection,
+      nullable: true,
+      description: "Those of its files that the entries name; all of them without entries. One page, however many.",
+      args: {
+        entries: t.arg({ type: [ArtifactManifestEntryInput] }),
+        storageLayout: t.arg.string(),
+        manifestVersion: t.arg.string(),
+        storageRegion: t.arg.string(),
+      },
+      resolve: (artifact, { entries }, context) =>
+        filesOf(artifact, { names: entries?.map(({ name }) => name), first: MAX_ENTRIES }, context),
     }),
     usedBy: t.field({
       type: RunsOfArtifact,

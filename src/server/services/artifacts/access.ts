@@ -1,14 +1,20 @@
-import { text } from "node:stream/consumers";
 import type { Kysely } from "kysely";
 import { type ArtifactReference, artifactReference, declaredArtifacts } from "../../../core/declared-artifacts.ts";
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
 import { JOB_FILE, JOB_FILE_MAX_BYTES, JOB_TYPE } from "../../../core/jobs/job-file.ts";
 import { parseLooseJson } from "../../../core/loose-json.ts";
-import { type ArtifactMemberRecord, findCollection, findMember } from "../../../store/artifact-collections.ts";
-import { findBlob, listFiles } from "../../../store/artifact-content.ts";
+import {
+  type ArtifactCollectionRecord,
+  type ArtifactMemberRecord,
+  findCollection,
+  findMember,
+  holdsOneOf,
+} from "../../../store/artifact-collections.ts";
+import { digestsOfArtifacts, findBlob, listFiles } from "../../../store/artifact-content.ts";
+import { findUploads } from "../../../store/artifact-uploads.ts";
 import { type ArtifactRecord, findArtifact, isOutputOf } from "../../../store/artifacts.ts";
 import { findEntity } from "../../../store/entities.ts";
-import type { FileStore } from "../../../store/files.ts";
+import { type FileStore, readText } from "../../../store/files.ts";
 import { findItemOfRun } from "../../../store/item-queries.ts";
 import { findProject } from "../../../store/projects.ts";
 import type { ProjectRecord } from "../../../store/records.ts";
@@ -35,6 +41,13 @@ export interface ArtifactAccess {
   ): Promise<ProjectRecord>;
   /** The version that `NAME`, `NAME:ALIAS`, `NAME:vN` or `NAME:DIGEST` means in a project. */
   lookup(projectId: string, name: string): Promise<ArtifactMemberRecord | undefined>;
+  /**
+   * Which of these contents the principal may take for stored already: a person all that the project has, a job's key those
+   * that its run has sent itself or that an artifact names which it may read. Knowing an MD5 is no proof of having the content.
+   */
+  provable(principal: Principal, artifact: ArtifactRecord, digests: readonly string[]): Promise<ReadonlySet<string>>;
+  /** A job's key sees the collections that hold a version of its run's, or one that it declared. */
+  seesCollection(principal: Principal, collection: ArtifactCollectionRecord): Promise<boolean>;
   /** The artifact that a reference names, if the principal may see it. */
   find(principal: Principal, reference: ArtifactReference): Promise<ArtifactRecord | undefined>;
   /** The text of a job artifact's wandb-job.json; undefined if it has none that could be one. Asks nobody's permission. */
@@ -77,7 +90,7 @@ export function createArtifactAccess(kysely: Kysely<Tables>, files: FileStore): 
     const file = (await listFiles(kysely, query))[0];
     const blob = file && (await findBlob(kysely, file.projectId, file.digest));
     if (!blob || blob.size > JOB_FILE_MAX_BYTES) return undefined;
-    return text(files.stream(blob.file));
+    return readText(files, blob.file);
   }
 
   /** The code artifact that a job artifact names in its wandb-job.json. */
@@ -94,15 +107,17 @@ export function createArtifactAccess(kysely: Kysely<Tables>, files: FileStore): 
     return reference && artifactIdOf(entityId, reference);
   }
 
-  async function declared(run: JobRun, artifactId: string): Promise<boolean> {
+  async function declaredIds(run: JobRun): Promise<readonly string[]> {
     const item = await findItemOfRun(kysely, run.entityId, run.projectName, run.runName);
-    if (!item) return false;
+    if (!item) return [];
+    const ids: string[] = [];
     for (const reference of declaredArtifacts(item.runSpec)) {
       const id = await artifactIdOf(item.entityId, reference);
       if (id === undefined) continue;
-      if (id === artifactId || (await codeOfJob(id, item.entityId)) === artifactId) return true;
+      const code = await codeOfJob(id, item.entityId);
+      ids.push(id, ...(code === undefined ? [] : [code]));
     }
-    return false;
+    return ids;
   }
 
   async function runIn(run: JobRun, project: ProjectRecord): Promise<string | undefined> {
@@ -121,12 +136,13 @@ export function createArtifactAccess(kysely: Kysely<Tables>, files: FileStore): 
   }
 
   async function readable(principal: Principal, id: string): Promise<ArtifactRecord | undefined> {
-    const artifact = await findArtifact(kysely, id);
+    const found = await findArtifact(kysely, id);
+    const artifact = found?.sameAs == null ? found : await findArtifact(kysely, found.sameAs);
     const project = artifact && (await findProject(kysely, { id: artifact.projectId }));
     if (!artifact || !project) return undefined;
     const { run } = principal;
     if (run === null) return maySee(principal, project.entityId) ? artifact : undefined;
-    const may = (await madeByRun(run, artifact, project)) || (await declared(run, artifact.id));
+    const may = (await madeByRun(run, artifact, project)) || (await declaredIds(run)).includes(artifact.id);
     return may ? artifact : undefined;
   }
 
@@ -134,6 +150,29 @@ export function createArtifactAccess(kysely: Kysely<Tables>, files: FileStore): 
     lookup,
     jobFile,
     readable,
+
+    async provable(principal, artifact, digests) {
+      const { run } = principal;
+      if (run === null || artifact.runId === null) return new Set(digests);
+      const { projectId, runId } = artifact;
+      const sent = (await findUploads(kysely, { projectId, owner: runId, digests })).filter((one) => one.arrived === 1);
+      const known = new Set(sent.map(({ digest }) => digest));
+      const others = digests.filter((digest) => !known.has(digest));
+      if (others.length === 0) return known;
+      const artifactIds = await declaredIds(run);
+      for (const digest of await digestsOfArtifacts(kysely, { artifactIds, runId }, others)) known.add(digest);
+      return known;
+    },
+
+    async seesCollection(principal, collection) {
+      const project = await findProject(kysely, { id: collection.projectId });
+      if (!project) return false;
+      const { run } = principal;
+      if (run === null) return maySee(principal, project.entityId);
+      const home = await findProject(kysely, { entityId: run.entityId, name: run.projectName });
+      const own = home && (await findRun(kysely, { projectId: home.id, name: run.runName }));
+      return holdsOneOf(kysely, collection.id, { artifactIds: await declaredIds(run), runId: own?.id ?? "" });
+    },
 
     async find(principal, reference) {
       if ("id" in reference) return readable(principal, keyOfId(reference.id));

@@ -3,9 +3,11 @@ import {
   type ArtifactAliasRecord,
   type ArtifactCollectionRecord,
   type ArtifactMemberRecord,
+  type ArtifactTypeRecord,
   deleteCollection,
   findCollection,
   findMember,
+  insertType,
   listAliases,
   listCollectionMembers,
   listCollections,
@@ -30,6 +32,7 @@ import type { ServiceContext } from "../context.ts";
 import { pageSize } from "../page.ts";
 import type { Principal } from "../principal.ts";
 import { createArtifactAccess, notFound } from "./access.ts";
+import { checkName } from "./parts.ts";
 
 export interface ListPage<T> {
   readonly nodes: readonly T[];
@@ -59,10 +62,17 @@ export interface ArtifactListsService {
     project: ProjectRecord,
     query: PageQuery & { readonly typeName: string | null },
   ): Promise<ListPage<ArtifactCollectionRecord>>;
-  types(
+  types(principal: Principal, project: ProjectRecord): Promise<readonly ArtifactTypeRecord[]>;
+  /** A type of its own, before any collection has it. PROJECT_NOT_FOUND, FORBIDDEN, INPUT_INVALID. */
+  createType(
     principal: Principal,
-    project: ProjectRecord,
-  ): Promise<readonly { readonly name: string; readonly createdAt: number }[]>;
+    type: {
+      readonly entityName: string;
+      readonly projectName: string;
+      readonly name: string;
+      readonly description: string | null;
+    },
+  ): Promise<ArtifactTypeRecord & { readonly project: ProjectRecord }>;
   /** Newest first. */
   versions(
     principal: Principal,
@@ -124,11 +134,7 @@ export function createArtifactListsService(context: ServiceContext): ArtifactLis
   };
 
   async function visible(principal: Principal, collection: ArtifactCollectionRecord | undefined) {
-    const project = collection && (await findProject(kysely, { id: collection.projectId }));
-    if (!project) return undefined;
-    const { run } = principal;
-    const ofRun = run !== null && run.entityId === project.entityId && run.projectName === project.name;
-    return ofRun || maySee(principal, project.entityId) ? collection : undefined;
+    return collection && (await access.seesCollection(principal, collection)) ? collection : undefined;
   }
 
   async function toWrite(principal: Principal, id: string): Promise<ArtifactCollectionRecord> {
@@ -153,6 +159,15 @@ export function createArtifactListsService(context: ServiceContext): ArtifactLis
     },
 
     types: async (principal, project) => (maySee(principal, project.entityId) ? listTypes(kysely, project.id) : []),
+
+    async createType(principal, { entityName, projectName, name, description }) {
+      checkName(name, "name");
+      const project = await access.projectToWrite(principal, { entityName, projectName, runName: null });
+      await insertType(kysely, { projectId: project.id, name, description, createdAt: clock.now() });
+      const made = (await listTypes(kysely, project.id)).find((type) => type.name === name);
+      if (!made) throw new Error("a type that was just made is gone");
+      return { ...made, project };
+    },
 
     async versions(principal, collection, { first, after }) {
       const limit = pageSize(first, MAX_PAGE);

@@ -1,32 +1,41 @@
-import { text } from "node:stream/consumers";
+import { Readable } from "node:stream";
 import { isDeepStrictEqual } from "node:util";
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
 import { inputSchemas } from "../../../core/jobs/input-schema.ts";
 import { JOB_TYPE } from "../../../core/jobs/job-file.ts";
 import { parseLooseJson } from "../../../core/loose-json.ts";
-import { insertMember, takeVersion } from "../../../store/artifact-collections.ts";
+import { insertMember, takeVersion, updateCollection } from "../../../store/artifact-collections.ts";
 import {
+  type ArtifactManifestRecord,
   findManifest,
   insertFiles,
   insertManifest,
-  receivedManifest,
+  receivedManifests,
   setManifestDigest,
-  useBlobs,
 } from "../../../store/artifact-content.ts";
 import {
   type ArtifactRecord,
   commitArtifact,
   findArtifact,
   findArtifactOfClient,
+  findDistributed,
   insertArtifact,
+  isOutputOf,
   listCommittedByDigest,
+  mergeArtifact,
+  nameForClient,
+  setWantedAliases,
   type WantedAlias,
 } from "../../../store/artifacts.ts";
+import type { Tx } from "../../../store/database.ts";
+import { readText } from "../../../store/files.ts";
 import { findRun } from "../../../store/runs.ts";
 import type { ArtifactsService } from "../artifacts.ts";
 import type { ServiceContext } from "../context.ts";
+import type { Principal } from "../principal.ts";
 import { type ArtifactAccess, notFound } from "./access.ts";
-import { manifestFile, parseManifest } from "./manifest.ts";
+import { createArtifactContent } from "./content.ts";
+import { digestOf, entriesOf, type Manifest, manifestFile, mergeManifests, parseManifest } from "./manifest.ts";
 import { type ArtifactParts, checkedAlias, checkName } from "./parts.ts";
 
 /** A manifest of half a million files. */
@@ -43,6 +52,15 @@ function asksTheSame({ metadata }: Pick<ArtifactRecord, "metadata">): (version: 
   return (version) => isDeepStrictEqual(schemasOf(version.metadata), wanted);
 }
 
+/** The newest committed version that is the same: by its content, and for a job by what it asks of its inputs. */
+async function committedSame(
+  { kysely }: Tx,
+  of: Pick<ArtifactRecord, "collectionId" | "digest" | "typeName" | "metadata">,
+): Promise<ArtifactRecord | undefined> {
+  const committed = await listCommittedByDigest(kysely, of.collectionId, of.digest);
+  return of.typeName === JOB_TYPE ? committed.find(asksTheSame(of)) : committed[0];
+}
+
 /** Somebody else has committed it meanwhile. */
 class Raced extends Error {}
 
@@ -54,25 +72,60 @@ export function createArtifactWriting(
 ): Pick<ArtifactsService, "create" | "createManifest" | "setManifestDigest" | "commit"> {
   const { database, clock, newId, files } = context;
   const { kysely } = database;
+  const content = createArtifactContent({ kysely, files, clock }, access);
 
-  async function complete(artifact: ArtifactRecord) {
+  async function manifestOf({ id }: { readonly id: string }, artifactName: string): Promise<Manifest> {
+    const size = (await files.size(manifestFile(id))) ?? 0;
+    if (size > MANIFEST_BYTES) throw incomplete(artifactName, `its manifest is larger than ${MANIFEST_BYTES} bytes`);
+    return parseManifest(await readText(files, manifestFile(id)), artifactName);
+  }
+
+  /** The manifest of the version that another one's entries are added to. */
+  async function baseOf({ baseId }: ArtifactManifestRecord, name: string): Promise<readonly Manifest[]> {
+    if (baseId === null) return [];
+    const base = await findArtifact(kysely, baseId);
+    if (base?.state !== "COMMITTED" || base.manifestId === null) {
+      throw incomplete(name, "the version that it adds to was deleted meanwhile");
+    }
+    return [await manifestOf({ id: base.manifestId }, name)];
+  }
+
+  /**
+   * The manifest to commit. One that is FULL stands for itself; PATCH ones, of the runs that write a version together, are put
+   * together; the entries of an INCREMENTAL one are added to those of the version that it names.
+   */
+  async function wholeManifest(artifact: ArtifactRecord) {
     const name = artifact.collectionName;
-    const refuse = (problem: string) => new SlipwayError("ARTIFACT_INCOMPLETE", { values: { name, problem } });
-    const manifest = await receivedManifest(kysely, artifact.id);
-    if (!manifest) throw refuse("its manifest has not arrived");
-    const size = (await files.size(manifestFile(manifest.id))) ?? 0;
-    if (size > MANIFEST_BYTES) throw refuse(`its manifest is larger than ${MANIFEST_BYTES} bytes`);
-    const entries = parseManifest(await text(files.stream(manifestFile(manifest.id))), name);
+    const received = await receivedManifests(kysely, artifact.id);
+    const newest = received.at(-1);
+    if (!newest) throw incomplete(name, "its manifest has not arrived");
+    const last = await manifestOf(newest, name);
+    if (newest.kind === "FULL") return { id: newest.id, manifest: last, merged: false };
+    const before: Manifest[] = newest.kind === "INCREMENTAL" ? [...(await baseOf(newest, name))] : [];
+    if (newest.kind === "PATCH") {
+      for (const one of received.slice(0, -1)) if (one.kind === "PATCH") before.push(await manifestOf(one, name));
+    }
+    const [first = last, ...others] = before;
+    return { id: newId(), manifest: mergeManifests([first, ...others, last]), merged: true };
+  }
+
+  async function complete(principal: Principal, artifact: ArtifactRecord) {
+    const name = artifact.collectionName;
+    const whole = await wholeManifest(artifact);
+    const entries = entriesOf(whole.manifest, name);
     const own = entries.filter((entry) => entry.ref === undefined);
     const digests = [...new Set(own.map((entry) => entry.digest))];
-    const there = await useBlobs(kysely, artifact.projectId, digests, clock.now());
+    const there = await content.known(principal, artifact, digests);
     const missing = own.filter((entry) => !there.has(entry.digest));
     if (missing.length > 0) {
       const some = missing.slice(0, 3).map((entry) => entry.name);
       const more = missing.length > some.length ? ` and ${missing.length - some.length} more` : "";
-      throw refuse(`${some.join(", ")}${more} did not arrive`);
+      throw incomplete(name, `${some.join(", ")}${more} did not arrive`);
     }
-    return { manifest, entries };
+    if (!whole.merged) return { ...whole, entries, digest: artifact.digest, stored: undefined };
+    const body = Readable.from([JSON.stringify(whole.manifest)]);
+    const stored = await files.put(manifestFile(whole.id), body, { limit: 2 * MANIFEST_BYTES, check: () => {} });
+    return { ...whole, entries, digest: digestOf(entries), stored };
   }
 
   return {
@@ -88,10 +141,17 @@ export function createArtifactWriting(
       const project = await access.projectToWrite(principal, { entityName, projectName, runName });
       const projectId = project.id;
       const run = runName === null ? undefined : await findRun(kysely, { projectId, name: runName });
+      /** A person takes whatever the project has, a job's key what its own run has made. */
+      const mayTake = async (tx: Tx, found: ArtifactRecord) => {
+        if (principal.run === null) return true;
+        if (run === undefined) return false;
+        return found.runId === run.id || (await isOutputOf(tx.kysely, found.id, run.id));
+      };
       return database.transaction(clock, async (tx) => {
         if (input.clientId !== null) {
-          const known = await findArtifactOfClient(tx.kysely, projectId, input.clientId);
-          if (known && (principal.run === null || known.runId === run?.id)) return known;
+          const found = await findArtifactOfClient(tx.kysely, projectId, input.clientId);
+          const known = found?.sameAs == null ? found : await findArtifact(tx.kysely, found.sameAs);
+          if (known && (await mayTake(tx, known))) return known;
           if (known) throw notFound(input.collectionName);
         }
         const collection = await collectionNamed(tx, {
@@ -100,10 +160,24 @@ export function createArtifactWriting(
           kind: "SEQUENCE",
           typeName: input.typeName,
         });
-        const committed = await listCommittedByDigest(tx.kysely, collection.id, input.digest);
-        const same = isJob ? committed.find(asksTheSame(input)) : committed[0];
-        if (same) {
+        if (input.distributedId !== null) {
+          const shared = await findDistributed(tx.kysely, collection.id, input.distributedId);
+          if (shared && !(await mayTake(tx, shared))) {
+            const problem = `another run has begun ${collection.name} as ${input.distributedId}; the key of a job writes what its own run has begun`;
+            throw new SlipwayError("INPUT_INVALID", { values: { problem }, where: "distributedID" });
+          }
+          if (shared) {
+            await setWantedAliases(tx.kysely, shared.id, [...shared.wantedAliases, ...aliases], tx.now);
+            await noteRun(tx, shared.id, run?.id, "output", null);
+            return shared;
+          }
+        }
+        const same = await committedSame(tx, { ...input, collectionId: collection.id });
+        // A digest is no proof of having the content: a job's key sends it, and the commit sees that it is the same.
+        if (same && (await mayTake(tx, same))) {
           await setAliases(tx, same, aliases);
+          const { clientId } = input;
+          if (clientId !== null) await nameForClient(tx.kysely, { projectId, clientId, artifactId: same.id });
           await noteRun(tx, same.id, run?.id, "output", null);
           return same;
         }
@@ -129,6 +203,8 @@ export function createArtifactWriting(
           manifestId: null,
           runId: run?.id ?? null,
           author: principal.username,
+          sameAs: null,
+          distributedId: input.distributedId,
           createdAt: tx.now,
           updatedAt: tx.now,
         };
@@ -139,13 +215,16 @@ export function createArtifactWriting(
       });
     },
 
-    async createManifest(principal, { artifactId, digest, kind }) {
+    async createManifest(principal, { artifactId, baseArtifactId, digest, kind }) {
       const artifact = await access.writable(principal, artifactId);
-      if (kind !== "FULL") {
-        const problem = `manifests of type ${kind} are not taken; send all entries in one of type FULL`;
-        throw new SlipwayError("INPUT_INVALID", { values: { problem }, where: "type" });
-      }
-      const manifest = { id: newId(), artifactId: artifact.id, digest, kind, received: 0, createdAt: clock.now() };
+      // The client names a base with every kind; entries are added to it in one alone.
+      const wanted = kind === "INCREMENTAL" ? baseArtifactId : null;
+      const base = wanted === null ? undefined : await access.readable(principal, wanted);
+      if (wanted !== null && !base) throw notFound(wanted);
+      const manifest = {
+        ...{ id: newId(), artifactId: artifact.id, digest, kind, baseId: base?.id ?? null, received: 0 },
+        createdAt: clock.now(),
+      };
       await insertManifest(kysely, manifest);
       return manifest;
     },
@@ -161,14 +240,31 @@ export function createArtifactWriting(
     async commit(principal, id) {
       const artifact = await access.writable(principal, id);
       if (artifact.state === "COMMITTED") return artifact;
+      const merged = artifact.sameAs === null ? undefined : await findArtifact(kysely, artifact.sameAs);
+      if (merged) return merged;
       if (artifact.state === "DELETED") throw notFound(artifact.collectionName);
-      const { manifest, entries } = await complete(artifact);
+      const { id: manifestId, entries, digest, stored } = await complete(principal, artifact);
       const size = entries.reduce((sum, entry) => sum + entry.size, 0);
+      const { collectionId } = artifact;
       try {
         await database.transaction(clock, async (tx) => {
-          const versionIndex = await takeVersion(tx.kysely, artifact.collectionId, tx.now);
-          const values = { versionIndex, manifestId: manifest.id, size, fileCount: entries.length, updatedAt: tx.now };
+          // Locks the collection: of two versions with the same content the second becomes the first.
+          await updateCollection(tx.kysely, collectionId, { updatedAt: tx.now });
+          const { wantedAliases } = (await findArtifact(tx.kysely, id)) ?? artifact;
+          const same = await committedSame(tx, { ...artifact, digest });
+          if (same) {
+            if (!(await mergeArtifact(tx.kysely, id, same.id, tx.now))) throw new Raced();
+            await setAliases(tx, same, wantedAliases);
+            await noteRun(tx, same.id, artifact.runId, "output", null);
+            return;
+          }
+          const versionIndex = await takeVersion(tx.kysely, collectionId, tx.now);
+          const values = { versionIndex, manifestId, size, digest, fileCount: entries.length, updatedAt: tx.now };
           if (!(await commitArtifact(tx.kysely, id, values))) throw new Raced();
+          if (stored) {
+            const row = { id: manifestId, artifactId: id, digest: stored.md5, kind: "FULL", baseId: null, received: 1 };
+            await insertManifest(tx.kysely, { ...row, createdAt: tx.now });
+          }
           const rows = entries.map(({ name, digest, size, ref }) => ({
             artifactId: id,
             name,
@@ -178,15 +274,18 @@ export function createArtifactWriting(
             ref: ref ?? null,
           }));
           await insertFiles(tx.kysely, rows);
-          const { collectionId } = artifact;
           await insertMember(tx.kysely, { id: newId(), collectionId, artifactId: id, versionIndex, createdAt: tx.now });
-          await setAliases(tx, artifact, artifact.wantedAliases);
+          await setAliases(tx, artifact, wantedAliases);
           await noteRun(tx, id, artifact.runId, "output", null);
         });
       } catch (error) {
         if (!(error instanceof Raced)) throw error;
       }
-      return (await findArtifact(kysely, id)) ?? artifact;
+      const now = await findArtifact(kysely, id);
+      return (now?.sameAs == null ? now : await findArtifact(kysely, now.sameAs)) ?? artifact;
     },
   };
 }
+
+const incomplete = (name: string, problem: string) =>
+  new SlipwayError("ARTIFACT_INCOMPLETE", { values: { name, problem } });

@@ -30,7 +30,7 @@ export interface Row {
   readonly least: Person | "anyone";
   readonly args?: (things: Things) => Arguments | Promise<Arguments>;
   /** What makes it the job's own: with it the job's key may. Without it, the job's key may nothing. */
-  readonly own?: (things: Things) => Arguments;
+  readonly own?: (things: Things) => Arguments | Promise<Arguments>;
   /** What must be there for an answer to tell anything; `__typename` where absent. */
   readonly select?: string;
 }
@@ -64,7 +64,7 @@ export function createAccessWorld() {
   let app: TestApp;
   let database: Database;
   let admin: Principal;
-  let whole: { readonly artifact: string; readonly collection: string };
+  let whole: { readonly artifact: string };
   const keys = new Map<Person, string>();
   let count = 0;
   const fresh = () => `new-${++count}`;
@@ -86,8 +86,8 @@ export function createAccessWorld() {
     await accounts.createTeam(admin, { name: "team", members: roles.map(([username, role]) => ({ username, role })) });
     await app.request(`/code/team/${DIGEST}`, { method: "PUT", body: "code", key: app.adminKey });
     await app.services.runs.upsert(admin, { entityName: "team", projectName: "digits", name: fresh() });
-    const { id, collectionId } = await artifact(true);
-    whole = { artifact: globalId("Artifact", id), collection: globalId("ArtifactCollection", collectionId) };
+    const { id } = await artifact(true);
+    whole = { artifact: globalId("Artifact", id) };
   }
 
   async function things(): Promise<Things> {
@@ -147,6 +147,7 @@ export function createAccessWorld() {
     aliases: [],
     tags: [],
     clientId: null,
+    distributedId: null,
     ttlSeconds: null,
     historyStep: null,
   });
@@ -187,6 +188,12 @@ export function createAccessWorld() {
     }
     return app.services.artifacts.commit(admin, made.id);
   }
+  /** A version under a client's own id; answers the id. */
+  const namedByClient = async (runName: string | null = null) => {
+    const clientId = fresh();
+    await app.services.artifacts.create(admin, { ...newArtifact(runName), clientId });
+    return clientId;
+  };
   const artifactId = async (whole = false) => globalId("Artifact", (await artifact(whole)).id);
   const collectionId = async () => globalId("ArtifactCollection", (await artifact()).collectionId);
   const portfolio = async () => {
@@ -247,6 +254,6 @@ export function createAccessWorld() {
     keyOf: (person: Person) => keys.get(person) ?? "",
     ...{ fresh, things, emptied, item, queueId, agentId, leaseOf, runId, ownId },
     ...{ newKeyId, newConfigId, newSweep, newSweepAgent, newMember },
-    ...{ artifact, artifactId, collectionId, portfolio, aliasOf, tagsOf, artifactInput },
+    ...{ newArtifact, namedByClient, artifact, artifactId, collectionId, portfolio, aliasOf, tagsOf, artifactInput },
   };
 }

@@ -3,15 +3,34 @@ import { type AccessTables, type AccessWorld, AT, input, MD5 } from "./access-wo
 
 /** Artifacts, their collections, aliases and tags. */
 export function artifactRows(world: AccessWorld): AccessTables {
-  const { artifact, artifactId, collectionId, portfolio, aliasOf, tagsOf, artifactInput, fresh } = world;
+  const {
+    newArtifact,
+    namedByClient,
+    artifact,
+    artifactId,
+    collectionId,
+    portfolio,
+    aliasOf,
+    tagsOf,
+    artifactInput,
+    fresh,
+  } = world;
   return {
     queries: {
       artifact: { least: "viewer", args: async () => ({ id: await artifactId() }) },
-      // A job's key sees the names of its own project's collections, and of their versions those it may read.
+      // A job's key sees the collections that hold a version of its own run's, or one that it declared.
       artifactCollection: {
         least: "viewer",
         args: async () => ({ id: await collectionId() }),
-        own: () => ({ id: world.whole.collection }),
+        own: async ({ own }) => {
+          const made = await world.app.services.artifacts.create(world.admin, newArtifact(own.name));
+          return { id: globalId("ArtifactCollection", made.collectionId) };
+        },
+      },
+      clientIDMapping: {
+        least: "viewer",
+        args: async () => ({ clientID: await namedByClient() }),
+        own: async ({ own }) => ({ clientID: await namedByClient(own.name) }),
       },
     },
     mutations: {
@@ -47,6 +66,7 @@ export function artifactRows(world: AccessWorld): AccessTables {
         least: "member",
         args: input(async () => ({ ...AT, artifactID: await artifactId(), name: "m", digest: "", runName: "r" })),
       },
+      createArtifactType: { least: "member", args: input(() => ({ ...AT, name: fresh() })) },
       deleteAliases: { least: "member", args: input(aliasOf) },
       deleteArtifact: { least: "member", args: input(async () => ({ artifactID: await artifactId() })) },
       deleteArtifactCollectionTagAssignments: { least: "member", args: input(tagsOf) },
@@ -74,7 +94,8 @@ export function artifactRows(world: AccessWorld): AccessTables {
       updateArtifactManifest: {
         least: "member",
         args: input(async () => {
-          const manifest = { artifactId: (await artifact()).id, digest: "", kind: "FULL" };
+          const of = { artifactId: (await artifact()).id, baseArtifactId: null };
+          const manifest = { ...of, digest: "", kind: "FULL" as const };
           const { id } = await world.app.services.artifacts.createManifest(world.admin, manifest);
           return { artifactManifestID: globalId("ArtifactManifest", id), digest: "d" };
         }),

@@ -5,7 +5,7 @@ import type { Migration } from "../migrate.ts";
  * key asked, or empty for a person. A version that turned out to be the same as another names it in `same_as`.
  */
 export const migration: Migration = {
-  id: 12,
+  id: 17,
   name: "artifact_uploads",
   breaking: true,
   statements: [

@@ -1,0 +1,76 @@
+import { createHash } from "node:crypto";
+import type { Kysely } from "kysely";
+import type { Clock } from "../../../core/clock.ts";
+import { findBlob, insertBlob, useBlobs } from "../../../store/artifact-content.ts";
+import { type ArtifactUploadRecord, findUploads, setUploadArrived } from "../../../store/artifact-uploads.ts";
+import type { ArtifactRecord } from "../../../store/artifacts.ts";
+import type { FileStore } from "../../../store/files.ts";
+import type { Tables } from "../../../store/tables.ts";
+import type { Principal } from "../principal.ts";
+import type { ArtifactAccess } from "./access.ts";
+
+/** The contents of a project's artifacts, each kept once. Digests are base64 of MD5s. */
+export interface ArtifactContent {
+  /** Which of these are there already for whoever writes the artifact; they are kept for a while from now on. */
+  known(principal: Principal, artifact: ArtifactRecord, digests: readonly string[]): Promise<ReadonlySet<string>>;
+  /** What has come to `file`, with the right MD5, is the project's from now on; if it has the content already, the file goes. */
+  adopt(upload: Pick<ArtifactUploadRecord, "projectId" | "digest" | "owner" | "file">, size: number): Promise<void>;
+  /** Has a content come that was sent past the server? Then it is the project's. */
+  settle(upload: ArtifactUploadRecord): Promise<boolean>;
+}
+
+/** Files that are looked up at once in a store that clients send to directly. */
+const AT_ONCE = 16;
+
+/** On whose behalf contents are sent: a run, if its key does it. */
+export const ownerOf = (principal: Principal, artifact: ArtifactRecord) =>
+  principal.run === null ? "" : (artifact.runId ?? "");
+
+export function createArtifactContent(
+  { kysely, files, clock }: { readonly kysely: Kysely<Tables>; readonly files: FileStore; readonly clock: Clock },
+  access: ArtifactAccess,
+): ArtifactContent {
+  const adopt: ArtifactContent["adopt"] = async ({ projectId, digest, owner, file }, size) => {
+    if (!(await insertBlob(kysely, { projectId, digest, file, size, usedAt: clock.now() }))) {
+      const there = await findBlob(kysely, projectId, digest);
+      if (there?.file !== file) await files.remove(file);
+    }
+    await setUploadArrived(kysely, { projectId, digest, owner });
+  };
+
+  async function digestOf(file: string): Promise<string> {
+    const hash = createHash("md5");
+    for await (const piece of files.stream(file)) hash.update(piece as Buffer);
+    return hash.digest("base64");
+  }
+
+  const settle: ArtifactContent["settle"] = async (upload) => {
+    const info = await files.info(upload.file);
+    if (!info) return false;
+    // The store does not know the MD5 of what came in parts; of what came whole it has checked it, by the signed Content-MD5.
+    const md5 = info.md5 ?? (upload.uploadId === null ? upload.digest : await digestOf(upload.file));
+    if (md5 !== upload.digest) return false;
+    await adopt(upload, info.size);
+    return true;
+  };
+
+  return {
+    adopt,
+    settle,
+
+    async known(principal, artifact, digests) {
+      const { projectId } = artifact;
+      const proven = await access.provable(principal, artifact, digests);
+      const known = new Set(await useBlobs(kysely, projectId, [...proven], clock.now()));
+      if (!files.direct) return known;
+      const others = digests.filter((digest) => !known.has(digest));
+      const uploads = await findUploads(kysely, { projectId, owner: ownerOf(principal, artifact), digests: others });
+      for (let at = 0; at < uploads.length; at += AT_ONCE) {
+        const some = uploads.slice(at, at + AT_ONCE);
+        const arrived = await Promise.all(some.map(settle));
+        some.forEach(({ digest }, i) => void (arrived[i] && known.add(digest)));
+      }
+      return known;
+    },
+  };
+}
