@@ -15,7 +15,7 @@ import type { Database } from "../store/database.ts";
 import { type DirectAccess, type FileStore, FileTooLarge } from "../store/files.ts";
 import type { NewId } from "../store/ids.ts";
 import { createArtifactAccess, notFound } from "./services/artifacts/access.ts";
-import { createArtifactContent, ownerOf } from "./services/artifacts/content.ts";
+import { createArtifactContent, joinedFile, ownerOf } from "./services/artifacts/content.ts";
 import { manifestFile } from "./services/artifacts/manifest.ts";
 import type { Principal } from "./services/principal.ts";
 import type { Services } from "./services/services.ts";
@@ -183,7 +183,7 @@ export function createArtifactTransfers(deps: ArtifactTransferDeps): ArtifactTra
         ? await Promise.all(
             parts.map(async ({ partNumber, hexMD5 }) => ({
               partNumber,
-              uploadUrl: await direct.partUrl(file, { uploadId, partNumber, expiresInS, md5: base64Of(hexMD5) }),
+              uploadUrl: await direct.partUrl(joinedFile(file), { uploadId, partNumber, expiresInS, md5: base64Of(hexMD5) }),
             })),
           )
         : null,
@@ -192,11 +192,12 @@ export function createArtifactTransfers(deps: ArtifactTransferDeps): ArtifactTra
 
   async function beginParts(direct: DirectAccess, upload: ArtifactUploadRecord): Promise<string> {
     const before = upload.uploadId;
-    if (before !== null && (await direct.listParts(upload.file, before)) !== undefined) return before;
-    const { uploadId } = await direct.beginParts(upload.file);
+    const file = joinedFile(upload.file);
+    if (before !== null && (await direct.listParts(file, before)) !== undefined) return before;
+    const { uploadId } = await direct.beginParts(file);
     if (await setUploadId(kysely, upload, uploadId, before)) return uploadId;
     // Another request has begun it.
-    await direct.abortParts(upload.file, uploadId);
+    await direct.abortParts(file, uploadId);
     const { projectId, owner, digest } = upload;
     const [kept] = await findUploads(kysely, { projectId, owner, digests: [digest] });
     return kept?.uploadId ?? uploadId;
@@ -209,19 +210,20 @@ export function createArtifactTransfers(deps: ArtifactTransferDeps): ArtifactTra
     const { projectId, digest, owner, file } = upload;
     const numbers = parts.map(({ partNumber }) => partNumber).toSorted((a, b) => a - b);
     if (direct) {
-      if (upload.uploadId !== null && (await files.info(file)) === undefined) {
-        const arrived = (await direct.listParts(file, upload.uploadId)) ?? [];
+      const joined = joinedFile(file);
+      if (upload.uploadId !== null && (await files.info(joined)) === undefined) {
+        const arrived = (await direct.listParts(joined, upload.uploadId)) ?? [];
         const found = new Map(arrived.map((part) => [part.partNumber, part] as const));
         const stored = numbers.map((number) => {
           const part = found.get(number);
           if (!part) throw refuse(`part ${number} of a file did not arrive`);
           return part;
         });
-        await direct.completeParts(file, upload.uploadId, stored);
+        await direct.completeParts(joined, upload.uploadId, stored);
       }
       if (await content.settle(upload)) return;
+      await files.remove(joined);
       await setUploadId(kysely, upload, null, upload.uploadId);
-      await files.remove(file);
       throw refuse(`the parts of a file do not make the content ${hexOf(digest)}`);
     }
     for (const number of numbers) {
@@ -329,9 +331,10 @@ export function createArtifactTransfers(deps: ArtifactTransferDeps): ArtifactTra
         // The row goes first: who asks for it again gets another file.
         if (!(await deleteUpload(kysely, upload))) continue;
         const { projectId, digest, file, uploadId } = upload;
-        if (uploadId !== null) await files.direct?.abortParts(file, uploadId);
+        if (uploadId !== null) await files.direct?.abortParts(joinedFile(file), uploadId);
         await files.remove(`${file}.parts`);
-        if ((await findBlob(kysely, projectId, digest))?.file !== file) await files.remove(file);
+        const kept = (await findBlob(kysely, projectId, digest))?.file;
+        for (const one of [file, joinedFile(file)]) if (one !== kept) await files.remove(one);
       }
     },
   };

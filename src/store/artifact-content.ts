@@ -42,6 +42,8 @@ export interface ArtifactManifestRecord {
 
 /** Rows in one statement: below what either database takes as parameters. */
 const ROWS = 500;
+/** Rows that are looked through at once. */
+const PAGE = 5000;
 
 export async function insertFiles(db: Kysely<Tables>, files: readonly ArtifactFileRecord[]): Promise<void> {
   for (let at = 0; at < files.length; at += ROWS) {
@@ -86,6 +88,28 @@ export async function hasFileOfDigest(db: Kysely<Tables>, artifactId: string, di
     .limit(1)
     .executeTakeFirst();
   return row !== undefined;
+}
+
+/** Whether these, by path, are all the files of a version, and no more. */
+export async function hasExactly(
+  db: Kysely<Tables>,
+  artifactId: string,
+  files: ReadonlyMap<string, Pick<ArtifactFileRecord, "digest" | "ref">>,
+): Promise<boolean> {
+  let after: string | undefined;
+  let seen = 0;
+  for (;;) {
+    let query = db.selectFrom("artifactFiles").select(["name", "digest", "ref"]).where("artifactId", "=", artifactId);
+    if (after !== undefined) query = query.where("name", ">", after);
+    const rows = await query.orderBy("name").limit(PAGE).execute();
+    for (const { name, digest, ref } of rows) {
+      const file = files.get(name);
+      if (file?.digest !== digest || file.ref !== ref) return false;
+    }
+    seen += rows.length;
+    if (rows.length < PAGE) return seen === files.size;
+    after = rows.at(-1)?.name;
+  }
 }
 
 /** Which of these contents some of the versions name: those given by id, and those that the run has made or used. */

@@ -10,17 +10,15 @@ import { startWandbWorld, type WandbWorld } from "../../support/wandb-world.ts";
 
 const MIB = 1024 * 1024;
 const SMALL = 5_000_000;
-const BIG = 700_000_000;
+const BIG = 300_000_000;
 
-/** Every database with every release and every place of files. `parts`: with a file so large that the client sends it in parts. */
+/** The client sends a file in parts from 2 GiB on: in one world, as that takes long; the parts themselves have tests beside the source. */
 const WORLDS = [
-  { database: "sqlite", release: "0.31.0", place: "a directory", parts: true },
-  { database: "postgres", release: "0.23.0", place: "a directory", parts: false },
-  { database: "sqlite", release: "0.23.0", place: "S3", parts: true },
-  { database: "postgres", release: "0.31.0", place: "S3", parts: false },
-] as const satisfies readonly { database: string; release: WandbRelease; place: string; parts: boolean }[];
+  { database: "sqlite", release: "0.23.0", place: "a directory", huge: false },
+  { database: "postgres", release: "0.31.0", place: "S3", huge: true },
+] as const satisfies readonly { database: string; release: WandbRelease; place: string; huge: boolean }[];
 
-describe.each(WORLDS)("wandb $release on $database with files in $place", ({ database, release, place, parts }) => {
+describe.each(WORLDS)("wandb $release on $database with files in $place", ({ database, release, place, huge }) => {
   let world: WandbWorld;
   let aws: TestLocalAws | undefined;
   let bucket: RecordingProxy | undefined;
@@ -80,18 +78,14 @@ print("whole")
     ).toEqual([BIG]);
   });
 
-  test.runIf(parts)(
+  test.runIf(huge)(
     "a file of 2 GiB is sent and fetched in parts, and the server's memory stays flat",
     async () => {
       const client = await world.client(release);
       const before = uploads().length;
       const memory = await world.serverPeakMemory();
       const { code, stdout, stderr } = await client.python(`
-import os, time, wandb
-t = time.time()
-def lap(what):
-  global t
-  print(what, round(time.time() - t, 1)); t = time.time()
+import os, wandb
 with open("huge.bin", "wb") as f:
   for at in range(0, 2**31, 2**27):
     f.seek(at); f.write(os.urandom(1_000_000))
@@ -99,17 +93,13 @@ with open("huge.bin", "wb") as f:
 run = wandb.init(project="large", entity="admin", settings=wandb.Settings(silent=True))
 a = wandb.Artifact("huge", "dataset")
 a.add_file("huge.bin", policy="immutable", skip_cache=True)
-lap("begun")
 run.log_artifact(a).wait()
-lap("logged")
 run.finish()
 wandb.Api().artifact("admin/large/huge:v0").download(root="got", skip_cache=True)
-lap("fetched")
 assert os.system("cmp got/huge.bin huge.bin") == 0
 os.remove("got/huge.bin"); os.remove("huge.bin")
 print("whole")
 `);
-      console.log(stdout, (await world.serverPeakMemory()) / MIB, memory / MIB);
       expect(code, `${stdout}\n${stderr}`).toBe(0);
       expect(stdout).toContain("whole");
       const sent = uploads()

@@ -153,8 +153,9 @@ export function createArtifactAccess(kysely: Kysely<Tables>, files: FileStore): 
 
     async provable(principal, artifact, digests) {
       const { run } = principal;
-      if (run === null || artifact.runId === null) return new Set(digests);
+      if (run === null) return new Set(digests);
       const { projectId, runId } = artifact;
+      if (runId === null) return new Set();
       const sent = (await findUploads(kysely, { projectId, owner: runId, digests })).filter((one) => one.arrived === 1);
       const known = new Set(sent.map(({ digest }) => digest));
       const others = digests.filter((digest) => !known.has(digest));

@@ -22,6 +22,12 @@ export interface ArtifactContent {
 /** Files that are looked up at once in a store that clients send to directly. */
 const AT_ONCE = 16;
 
+/**
+ * Where the store puts the parts together. Not where a content comes to whole: an address for that takes this content alone, so
+ * that what lies there is never in doubt, and parts could otherwise take the place of what is known to be right.
+ */
+export const joinedFile = (file: string) => `${file}.joined`;
+
 /** On whose behalf contents are sent: a run, if its key does it. */
 export const ownerOf = (principal: Principal, artifact: ArtifactRecord) =>
   principal.run === null ? "" : (artifact.runId ?? "");
@@ -45,12 +51,17 @@ export function createArtifactContent(
   }
 
   const settle: ArtifactContent["settle"] = async (upload) => {
-    const info = await files.info(upload.file);
-    if (!info) return false;
-    // The store does not know the MD5 of what came in parts; of what came whole it has checked it, by the signed Content-MD5.
-    const md5 = info.md5 ?? (upload.uploadId === null ? upload.digest : await digestOf(upload.file));
-    if (md5 !== upload.digest) return false;
-    await adopt(upload, info.size);
+    const whole = await files.info(upload.file);
+    // The store has checked it, by the signed Content-MD5; not all tell it.
+    if (whole && (whole.md5 ?? upload.digest) === upload.digest) {
+      await adopt(upload, whole.size);
+      return true;
+    }
+    if (upload.uploadId === null) return false;
+    const file = joinedFile(upload.file);
+    const joined = await files.info(file);
+    if (!joined || (await digestOf(file)) !== upload.digest) return false;
+    await adopt({ ...upload, file }, joined.size);
     return true;
   };
 

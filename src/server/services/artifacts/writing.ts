@@ -8,6 +8,7 @@ import { insertMember, takeVersion, updateCollection } from "../../../store/arti
 import {
   type ArtifactManifestRecord,
   findManifest,
+  hasExactly,
   insertFiles,
   insertManifest,
   receivedManifests,
@@ -55,9 +56,10 @@ function asksTheSame({ metadata }: Pick<ArtifactRecord, "metadata">): (version: 
 /** The newest committed version that is the same: by its content, and for a job by what it asks of its inputs. */
 async function committedSame(
   { kysely }: Tx,
-  of: Pick<ArtifactRecord, "collectionId" | "digest" | "typeName" | "metadata">,
+  of: Pick<ArtifactRecord, "collectionId" | "digest" | "digestAlgorithm" | "typeName" | "metadata">,
 ): Promise<ArtifactRecord | undefined> {
-  const committed = await listCommittedByDigest(kysely, of.collectionId, of.digest);
+  const all = await listCommittedByDigest(kysely, of.collectionId, of.digest);
+  const committed = all.filter(({ digestAlgorithm }) => digestAlgorithm === of.digestAlgorithm);
   return of.typeName === JOB_TYPE ? committed.find(asksTheSame(of)) : committed[0];
 }
 
@@ -109,6 +111,12 @@ export function createArtifactWriting(
     return { id: newId(), manifest: mergeManifests([first, ...others, last]), merged: true };
   }
 
+  /** A person takes whatever the project has, a job's key what its own run has made. */
+  async function takes({ kysely }: Tx, principal: Principal, runId: string | null, found: ArtifactRecord) {
+    if (principal.run === null) return true;
+    return runId !== null && (found.runId === runId || (await isOutputOf(kysely, found.id, runId)));
+  }
+
   async function complete(principal: Principal, artifact: ArtifactRecord) {
     const name = artifact.collectionName;
     const whole = await wholeManifest(artifact);
@@ -122,10 +130,13 @@ export function createArtifactWriting(
       const more = missing.length > some.length ? ` and ${missing.length - some.length} more` : "";
       throw incomplete(name, `${some.join(", ")}${more} did not arrive`);
     }
-    if (!whole.merged) return { ...whole, entries, digest: artifact.digest, stored: undefined };
+    // By what is in it, not by what the client has said: a version must not be found under another's digest.
+    const isMd5 = artifact.digestAlgorithm === "MANIFEST_MD5";
+    const digest = isMd5 || whole.merged ? digestOf(entries) : artifact.digest;
+    if (!whole.merged) return { ...whole, entries, digest, stored: undefined };
     const body = Readable.from([JSON.stringify(whole.manifest)]);
     const stored = await files.put(manifestFile(whole.id), body, { limit: 2 * MANIFEST_BYTES, check: () => {} });
-    return { ...whole, entries, digest: digestOf(entries), stored };
+    return { ...whole, entries, digest, stored };
   }
 
   return {
@@ -141,12 +152,7 @@ export function createArtifactWriting(
       const project = await access.projectToWrite(principal, { entityName, projectName, runName });
       const projectId = project.id;
       const run = runName === null ? undefined : await findRun(kysely, { projectId, name: runName });
-      /** A person takes whatever the project has, a job's key what its own run has made. */
-      const mayTake = async (tx: Tx, found: ArtifactRecord) => {
-        if (principal.run === null) return true;
-        if (run === undefined) return false;
-        return found.runId === run.id || (await isOutputOf(tx.kysely, found.id, run.id));
-      };
+      const mayTake = (tx: Tx, found: ArtifactRecord) => takes(tx, principal, run?.id ?? null, found);
       return database.transaction(clock, async (tx) => {
         if (input.clientId !== null) {
           const found = await findArtifactOfClient(tx.kysely, projectId, input.clientId);
@@ -217,6 +223,7 @@ export function createArtifactWriting(
 
     async createManifest(principal, { artifactId, baseArtifactId, digest, kind }) {
       const artifact = await access.writable(principal, artifactId);
+      requirePending(artifact);
       // The client names a base with every kind; entries are added to it in one alone.
       const wanted = kind === "INCREMENTAL" ? baseArtifactId : null;
       const base = wanted === null ? undefined : await access.readable(principal, wanted);
@@ -232,7 +239,7 @@ export function createArtifactWriting(
     async setManifestDigest(principal, id, digest) {
       const manifest = await findManifest(kysely, id);
       if (!manifest) throw notFound(id);
-      await access.writable(principal, manifest.artifactId);
+      requirePending(await access.writable(principal, manifest.artifactId));
       await setManifestDigest(kysely, id, digest);
       return { ...manifest, digest, received: 0 };
     },
@@ -251,7 +258,20 @@ export function createArtifactWriting(
           // Locks the collection: of two versions with the same content the second becomes the first.
           await updateCollection(tx.kysely, collectionId, { updatedAt: tx.now });
           const { wantedAliases } = (await findArtifact(tx.kysely, id)) ?? artifact;
-          const same = await committedSame(tx, { ...artifact, digest });
+          const rows = entries.map(({ name, digest, size, ref }) => ({
+            artifactId: id,
+            name,
+            digest: ref === undefined ? digest : "",
+            size,
+            projectId: artifact.projectId,
+            ref: ref ?? null,
+          }));
+          const found = await committedSame(tx, { ...artifact, digest });
+          const taken = found && (await takes(tx, principal, artifact.runId, found));
+          // A reference may claim any digest, so that of a whole version does not prove that its files were shown.
+          const shown = async ({ id }: ArtifactRecord) =>
+            hasExactly(tx.kysely, id, new Map(rows.map((row) => [row.name, row])));
+          const same = found && (taken || (await shown(found))) ? found : undefined;
           if (same) {
             if (!(await mergeArtifact(tx.kysely, id, same.id, tx.now))) throw new Raced();
             await setAliases(tx, same, wantedAliases);
@@ -265,14 +285,6 @@ export function createArtifactWriting(
             const row = { id: manifestId, artifactId: id, digest: stored.md5, kind: "FULL", baseId: null, received: 1 };
             await insertManifest(tx.kysely, { ...row, createdAt: tx.now });
           }
-          const rows = entries.map(({ name, digest, size, ref }) => ({
-            artifactId: id,
-            name,
-            digest: ref === undefined ? digest : "",
-            size,
-            projectId: artifact.projectId,
-            ref: ref ?? null,
-          }));
           await insertFiles(tx.kysely, rows);
           await insertMember(tx.kysely, { id: newId(), collectionId, artifactId: id, versionIndex, createdAt: tx.now });
           await setAliases(tx, artifact, wantedAliases);
@@ -285,6 +297,12 @@ export function createArtifactWriting(
       return (now?.sameAs == null ? now : await findArtifact(kysely, now.sameAs)) ?? artifact;
     },
   };
+}
+
+/** What is in a version does not change any more when it is committed. */
+function requirePending({ state, collectionName: name }: ArtifactRecord): void {
+  if (state === "DELETED") throw notFound(name);
+  if (state === "COMMITTED") throw incomplete(name, "it is committed already; log a new version");
 }
 
 const incomplete = (name: string, problem: string) =>
