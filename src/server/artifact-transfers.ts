@@ -183,7 +183,12 @@ export function createArtifactTransfers(deps: ArtifactTransferDeps): ArtifactTra
         ? await Promise.all(
             parts.map(async ({ partNumber, hexMD5 }) => ({
               partNumber,
-              uploadUrl: await direct.partUrl(joinedFile(file), { uploadId, partNumber, expiresInS, md5: base64Of(hexMD5) }),
+              uploadUrl: await direct.partUrl(joinedFile(file), {
+                uploadId,
+                partNumber,
+                expiresInS,
+                md5: base64Of(hexMD5),
+              }),
             })),
           )
         : null,

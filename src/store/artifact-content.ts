@@ -175,15 +175,15 @@ export async function findBlob(
   return query.where("digest", "=", digest).executeTakeFirst();
 }
 
-/** False if the project has this content already. */
-export async function insertBlob(db: Kysely<Tables>, blob: ArtifactBlobRecord): Promise<boolean> {
-  const made = await db
+/** The project's content: this one, or that which it has already and which is kept for a while from `usedAt` on. */
+export async function insertBlob(db: Kysely<Tables>, blob: ArtifactBlobRecord): Promise<ArtifactBlobRecord> {
+  const { usedAt } = blob;
+  return db
     .insertInto("artifactBlobs")
     .values(blob)
-    .onConflict((conflict) => conflict.columns(["projectId", "digest"]).doNothing())
-    .returning("digest")
-    .executeTakeFirst();
-  return made !== undefined;
+    .onConflict((conflict) => conflict.columns(["projectId", "digest"]).doUpdateSet({ usedAt }))
+    .returningAll()
+    .executeTakeFirstOrThrow();
 }
 
 /** Contents that no version names and nobody has asked for since, a hundred at most. */

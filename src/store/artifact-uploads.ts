@@ -49,6 +49,21 @@ export async function expectUploads(
   return rows;
 }
 
+/** Those that are expected, kept from now on for as long as ones that are asked for now: they are being looked at. */
+export async function touchUploads(
+  db: Kysely<Tables>,
+  of: { readonly projectId: string; readonly owner: string; readonly digests: readonly string[] },
+  now: number,
+): Promise<readonly ArtifactUploadRecord[]> {
+  const rows: ArtifactUploadRecord[] = [];
+  for (let at = 0; at < of.digests.length; at += ROWS) {
+    const update = db.updateTable("artifactUploads").set({ askedAt: now }).where("projectId", "=", of.projectId);
+    const some = update.where("owner", "=", of.owner).where("digest", "in", of.digests.slice(at, at + ROWS));
+    rows.push(...(await some.returningAll().execute()));
+  }
+  return rows;
+}
+
 export async function findUploads(
   db: Kysely<Tables>,
   of: { readonly projectId: string; readonly owner: string; readonly digests: readonly string[] },

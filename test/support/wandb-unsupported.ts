@@ -47,11 +47,6 @@ export const UNSUPPORTED: readonly { readonly reason: string; readonly names: re
   { reason: "Anonymous use: every request has a key.", names: ["CreateAnonymousApiKey"] },
   {
     reason:
-      "Artifacts: versions that name others which are not logged yet, patched manifests, types without artifacts.",
-    names: ["ArtifactFileURLsByManifestEntries", "ClientIDMapping", "CreateArtifactType", "UpdateArtifactManifest"],
-  },
-  {
-    reason:
       "Sweeps: lists by filter, lists of agents, runs put in by hand and a controller of one's own are not in this version.",
     names: ["EnqueueSweepRun", "GetAgentRuns", "GetSweepAgent", "GetSweepAgents", "GetSweeps", "SweepConfig"],
   },

@@ -58,11 +58,15 @@ const fileView = (file: StoredArtifactFile): FileView => {
   };
 };
 
+const MANIFEST_NAME = "wandb_manifest.json";
+
 export const ArtifactManifestFile = builder
   .objectRef<{ readonly id: string; readonly digest: string }>("ArtifactManifestFile")
   .implement({
     fields: (t) => ({
       id: t.id({ resolve: ({ id }) => globalId("ArtifactManifest", id) }),
+      name: t.string({ resolve: () => MANIFEST_NAME }),
+      displayName: t.string({ resolve: () => MANIFEST_NAME }),
       directUrl: t.string({
         resolve: ({ id }, _args, { artifactTransfers, baseUrl }) => artifactTransfers.manifestUrl(id, baseUrl),
       }),

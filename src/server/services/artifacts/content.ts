@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Kysely } from "kysely";
 import type { Clock } from "../../../core/clock.ts";
-import { findBlob, insertBlob, useBlobs } from "../../../store/artifact-content.ts";
-import { type ArtifactUploadRecord, findUploads, setUploadArrived } from "../../../store/artifact-uploads.ts";
+import { insertBlob, useBlobs } from "../../../store/artifact-content.ts";
+import { type ArtifactUploadRecord, setUploadArrived, touchUploads } from "../../../store/artifact-uploads.ts";
 import type { ArtifactRecord } from "../../../store/artifacts.ts";
 import type { FileStore } from "../../../store/files.ts";
 import type { Tables } from "../../../store/tables.ts";
@@ -37,10 +37,8 @@ export function createArtifactContent(
   access: ArtifactAccess,
 ): ArtifactContent {
   const adopt: ArtifactContent["adopt"] = async ({ projectId, digest, owner, file }, size) => {
-    if (!(await insertBlob(kysely, { projectId, digest, file, size, usedAt: clock.now() }))) {
-      const there = await findBlob(kysely, projectId, digest);
-      if (there?.file !== file) await files.remove(file);
-    }
+    const kept = await insertBlob(kysely, { projectId, digest, file, size, usedAt: clock.now() });
+    if (kept.file !== file) await files.remove(file);
     await setUploadArrived(kysely, { projectId, digest, owner });
   };
 
@@ -75,7 +73,8 @@ export function createArtifactContent(
       const known = new Set(await useBlobs(kysely, projectId, [...proven], clock.now()));
       if (!files.direct) return known;
       const others = digests.filter((digest) => !known.has(digest));
-      const uploads = await findUploads(kysely, { projectId, owner: ownerOf(principal, artifact), digests: others });
+      const of = { projectId, owner: ownerOf(principal, artifact), digests: others };
+      const uploads = await touchUploads(kysely, of, clock.now());
       for (let at = 0; at < uploads.length; at += AT_ONCE) {
         const some = uploads.slice(at, at + AT_ONCE);
         const arrived = await Promise.all(some.map(settle));
