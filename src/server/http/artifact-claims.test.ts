@@ -66,7 +66,7 @@ function writing(app: TestApp) {
   const send = (url: string, body: string | Uint8Array, headers: readonly string[] = []) => {
     const init = {
       method: "PUT",
-      body: body as BodyInit,
+      body: body as string,
       headers: Object.fromEntries(headers.map((one) => one.split(/:(.*)/s).slice(0, 2) as [string, string])),
     };
     const { pathname, search, origin } = new URL(url);
@@ -148,7 +148,7 @@ function writing(app: TestApp) {
       const { leases } = await items.lease(admin, { launchAgentId: agent.id, max: 1, waitSeconds: 0 });
       const [lease] = leases;
       if (!lease) throw new Error("nothing was leased");
-      return { key: (lease.runSpec as { _wandb_api_key: string })._wandb_api_key, runName: lease.item.runId };
+      return { key: (lease.runSpec as { _wandb_api_key?: string })._wandb_api_key ?? "", runName: lease.item.runId };
     },
   };
 }
