@@ -247,7 +247,7 @@ export function createAccessWorld() {
     get admin() {
       return admin;
     },
-    /** A committed version that stays, and its collection. */
+    /** A committed version that stays. */
     get whole() {
       return whole;
     },
