@@ -1,5 +1,6 @@
 import { Argument, Command, Option } from "commander";
 import { accessOptions } from "../access-options.ts";
+import type { DoctorOptions } from "../aws-doctor.ts";
 import type { LintOptions } from "../aws-lint.ts";
 import type { PolicyOptions, TrustOptions } from "../aws-policy.ts";
 import type { SetupOptions } from "../aws-setup.ts";
@@ -12,7 +13,21 @@ export function awsCommand(): Command {
     .description("The AWS side of a queue: the roles and policies that agent and jobs need.")
     .addCommand(policyCommand())
     .addCommand(lintCommand())
-    .addCommand(setupCommand());
+    .addCommand(setupCommand())
+    .addCommand(doctorCommand());
+}
+
+function doctorCommand(): Command {
+  return accessOptions(new Command("doctor"))
+    .description(
+      "Look with the agent's credentials whether all that queues need works: each line says pass, fail or unknown, why, and the command that mends it.",
+    )
+    .option("--json", "print JSON")
+    .addHelpText("after", "\nEnds with 1 if anything fails. It changes nothing.")
+    .action(async (options: DoctorOptions) => {
+      const { doctor } = await import("../aws-doctor.ts");
+      process.exitCode = await doctor(options);
+    });
 }
 
 function setupCommand(): Command {

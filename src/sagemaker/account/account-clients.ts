@@ -1,6 +1,8 @@
+import { CloudWatchLogsClient } from "@aws-sdk/client-cloudwatch-logs";
 import { ECRClient } from "@aws-sdk/client-ecr";
 import { IAMClient } from "@aws-sdk/client-iam";
 import { S3Client } from "@aws-sdk/client-s3";
+import { SageMakerClient } from "@aws-sdk/client-sagemaker";
 import { ServiceQuotasClient } from "@aws-sdk/client-service-quotas";
 import { STSClient } from "@aws-sdk/client-sts";
 
@@ -10,6 +12,8 @@ export interface AccountClients {
   readonly s3: S3Client;
   readonly ecr: ECRClient;
   readonly sts: STSClient;
+  readonly sagemaker: SageMakerClient;
+  readonly logs: CloudWatchLogsClient;
   readonly quotas: ServiceQuotasClient;
   close(): void;
 }
@@ -22,6 +26,8 @@ export function createAccountClients(region: string, hasOwnEndpoint: boolean): A
     s3: new S3Client({ ...settings, forcePathStyle: hasOwnEndpoint }),
     ecr: new ECRClient(settings),
     sts: new STSClient(settings),
+    sagemaker: new SageMakerClient(settings),
+    logs: new CloudWatchLogsClient(settings),
     quotas: new ServiceQuotasClient(settings),
   };
   return {
