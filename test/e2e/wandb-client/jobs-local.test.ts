@@ -66,7 +66,7 @@ interface Item {
   readonly state: string;
 }
 
-describe.each(WORLDS)("jobs on a machine of one's own, on $database", ({ database, releases }) => {
+describe.concurrent.each(WORLDS)("jobs on a machine of one's own, on $database", ({ database, releases }) => {
   let world: WandbWorld;
   let git: GitServer;
   beforeAll(async () => {
@@ -94,26 +94,24 @@ describe.each(WORLDS)("jobs on a machine of one's own, on $database", ({ databas
 
   const tagOf = (release: WandbRelease) => release.replaceAll(".", "-");
 
-  test.concurrent.each(releases)(
-    "wandb %s: a run makes a job of itself, which runs again",
-    async (release) => {
-      const tag = tagOf(release);
-      // A process of the machine has no environment of its own, so the program is named by its path.
-      const { python: program } = await pythonPeers(release);
-      const client = await world.client(release, { env: git.env });
-      const repository = `runs-${tag}/code.git`;
-      const commit = await git.commit(repository, CODE);
-      const checkout = join(world.dataDir, `checkout-${tag}`);
-      await execute("git", ["clone", "--quiet", `${git.url}/${repository}`, checkout], {
-        env: { ...process.env, ...git.env },
-      });
-      const image = await folderWith(`image-${tag}`, CODE);
-      const code = await folderWith(`code-${tag}`, CODE);
-      const project = `runs-${tag}`;
+  test.concurrent.each(releases)("wandb %s: a run makes a job of itself, which runs again", async (release) => {
+    const tag = tagOf(release);
+    // A process of the machine has no environment of its own, so the program is named by its path.
+    const { python: program } = await pythonPeers(release);
+    const client = await world.client(release, { env: git.env });
+    const repository = `runs-${tag}/code.git`;
+    const commit = await git.commit(repository, CODE);
+    const checkout = join(world.dataDir, `checkout-${tag}`);
+    await execute("git", ["clone", "--quiet", `${git.url}/${repository}`, checkout], {
+      env: { ...process.env, ...git.env },
+    });
+    const image = await folderWith(`image-${tag}`, CODE);
+    const code = await folderWith(`code-${tag}`, CODE);
+    const project = `runs-${tag}`;
 
-      const made = await python<Record<string, unknown>>(
-        client,
-        `
+    const made = await python<Record<string, unknown>>(
+      client,
+      `
 def train(folder, **env):
     said = subprocess.run([sys.executable, "train.py"], cwd=folder, capture_output=True, text=True,
       env={**os.environ, "WANDB_PROJECT": "${project}", "WANDB_DISABLE_JOB_CREATION": "false", **env})
@@ -123,45 +121,45 @@ train("${code}", LOG_CODE="1", WANDB_JOB_NAME="from-code", MANAGE="1")
 train("${checkout}", WANDB_JOB_NAME="from-git")
 listed = sorted(job["edges"][0]["node"]["artifactSequence"]["name"] for job in api.list_jobs(entity="admin", project="${project}"))
 print(json.dumps({"listed": listed, **{name: read("admin/${project}/from-" + name + ":latest") for name in ("image", "code", "git")}}))`,
-      );
-      const number = { wb_type: "number" };
-      const inputs = {
-        input_schemas: { "@wandb.config": LR, files: { "model.json": WIDTH } },
-        input_types: { "@wandb.config": { params: { type_map: { lr: number } } } },
-      };
-      expect(made).toMatchObject({
-        listed: ["from-code", "from-git", "from-image"],
-        image: {
-          version: "v0",
-          aliases: ["latest"],
-          metadata: inputs,
-          files: ["requirements.frozen.txt", "wandb-job.json"],
-          job: {
-            source_type: "image",
-            source: { image: "me/digits:v3" },
-            output_types: { params: { type_map: { loss: number } } },
-          },
+    );
+    const number = { wb_type: "number" };
+    const inputs = {
+      input_schemas: { "@wandb.config": LR, files: { "model.json": WIDTH } },
+      input_types: { "@wandb.config": { params: { type_map: { lr: number } } } },
+    };
+    expect(made).toMatchObject({
+      listed: ["from-code", "from-git", "from-image"],
+      image: {
+        version: "v0",
+        aliases: ["latest"],
+        metadata: inputs,
+        files: ["requirements.frozen.txt", "wandb-job.json"],
+        job: {
+          source_type: "image",
+          source: { image: "me/digits:v3" },
+          output_types: { params: { type_map: { loss: number } } },
         },
-        code: {
-          metadata: inputs,
-          job: {
-            source_type: "artifact",
-            source: { notebook: false, artifact: expect.stringMatching("^wandb-artifact://_id/") },
-          },
+      },
+      code: {
+        metadata: inputs,
+        job: {
+          source_type: "artifact",
+          source: { notebook: false, artifact: expect.stringMatching("^wandb-artifact://_id/") },
         },
-        git: {
-          files: ["requirements.frozen.txt", "wandb-job.json"],
-          metadata: { input_schemas: { files: { "model.json": WIDTH } } },
-          job: { source_type: "repo", source: { git: { remote: `${git.url}/${repository}`, commit } } },
-        },
-      });
+      },
+      git: {
+        files: ["requirements.frozen.txt", "wandb-job.json"],
+        metadata: { input_schemas: { files: { "model.json": WIDTH } } },
+        job: { source_type: "repo", source: { git: { remote: `${git.url}/${repository}`, commit } } },
+      },
+    });
 
-      const queue = `again-${tag}`;
-      const agent = await startAgent(client, queue);
-      try {
-        const again = await python<Record<string, unknown>>(
-          client,
-          `
+    const queue = `again-${tag}`;
+    const agent = await startAgent(client, queue);
+    try {
+      const again = await python<Record<string, unknown>>(
+        client,
+        `
 from wandb.sdk.launch import launch_add
 def push(job, run_config, files):
     # The program that the client writes into a run's own job is none, so it is given here.
@@ -175,47 +173,43 @@ for given in ({"lr": 7}, {"width": 100}), ({"lr": "fast"}, {}):
     except Exception as error:
         refused.append(str(error))
 print(json.dumps({"code": ended(code), "git": ended(repo), "refused": refused, "states": [code.state, repo.state]}))`,
-        );
-        expect(again, agent.output()).toMatchObject({
-          code: {
-            state: "finished",
-            config: { lr: 0.25, epochs: 2 },
-            loss: 0.125,
-            model: { width: 64, depth: 3 },
-            used: ["from-code:v0"],
-          },
-          git: { state: "finished", config: { lr: 0.125 }, loss: 0.0625, model: { width: 1, depth: 3 } },
-        });
-        const [values, type] = again.refused as readonly string[];
-        expect(values).toContain("overrides.run_config.lr must be <= 1");
-        expect(values).toContain('overrides.files["model.json"].width must be <= 99');
-        expect(type).toContain("overrides.run_config.lr must be number");
-      } finally {
-        await agent.stop();
-      }
-    },
-    180_000,
-  );
+      );
+      expect(again, agent.output()).toMatchObject({
+        code: {
+          state: "finished",
+          config: { lr: 0.25, epochs: 2 },
+          loss: 0.125,
+          model: { width: 64, depth: 3 },
+          used: ["from-code:v0"],
+        },
+        git: { state: "finished", config: { lr: 0.125 }, loss: 0.0625, model: { width: 1, depth: 3 } },
+      });
+      const [values, type] = again.refused as readonly string[];
+      expect(values).toContain("overrides.run_config.lr must be <= 1");
+      expect(values).toContain('overrides.files["model.json"].width must be <= 99');
+      expect(type).toContain("overrides.run_config.lr must be number");
+    } finally {
+      await agent.stop();
+    }
+  });
 
-  test.concurrent.each(releases)(
-    "wandb %s: from a directory, from a repository and by call",
-    async (release) => {
-      const tag = tagOf(release);
-      // A process of the machine has no environment of its own, so the program is named by its path.
-      const { python: program } = await pythonPeers(release);
-      const project = `launched-${tag}`;
-      const queue = `launch-${tag}`;
-      // The first run of a job that was made without one tells what the code takes.
-      const env = { ...git.env, WANDB_DISABLE_JOB_CREATION: "false", MANAGE: "1" };
-      const client = await world.client(release, { env });
-      const repository = `launched-${tag}/code.git`;
-      await git.commit(repository, CODE);
-      const folder = await folderWith(`uri-${tag}`, CODE);
-      const agent = await startAgent(client, queue);
-      try {
-        const seen = await python<Record<string, unknown>>(
-          client,
-          `
+  test.concurrent.each(releases)("wandb %s: from a directory, from a repository and by call", async (release) => {
+    const tag = tagOf(release);
+    // A process of the machine has no environment of its own, so the program is named by its path.
+    const { python: program } = await pythonPeers(release);
+    const project = `launched-${tag}`;
+    const queue = `launch-${tag}`;
+    // The first run of a job that was made without one tells what the code takes.
+    const env = { ...git.env, WANDB_DISABLE_JOB_CREATION: "false", MANAGE: "1" };
+    const client = await world.client(release, { env });
+    const repository = `launched-${tag}/code.git`;
+    await git.commit(repository, CODE);
+    const folder = await folderWith(`uri-${tag}`, CODE);
+    const agent = await startAgent(client, queue);
+    try {
+      const seen = await python<Record<string, unknown>>(
+        client,
+        `
 target = ["-e", "admin", "-p", "${project}"]
 launched = [command("launch", *target, "--uri", uri, "--job-name", name, "-E", "${program} train.py", "-q", "${queue}")
   for name, uri in (("by-folder", "${folder}"), ("by-git", "${git.url}/${repository}"))]
@@ -242,38 +236,36 @@ wrong = [command("launch", *target, "-q", "${queue}", "-j", f"admin/${project}/{
 print(json.dumps({"launched": launched, "made": made, "direct": {**direct, "state": run.state, "lr": run.config["lr"], "used": [job.name for job in run.used_artifacts()]},
   "unknown": unknown, "called": finished, "same": running.id == called.wait_until_running().id, "before": before, "after": dropped.state,
   "metadata": metadata, "wrong": wrong}))`,
-        );
-        expect(seen, agent.output()).toMatchObject({
-          launched: ["by-folder", "by-git"].map((name) => ({
-            ok: true,
-            said: expect.stringContaining(`'job': 'admin/${project}/${name}:v0'`),
-          })),
-          made: { ok: true },
-          direct: { ok: true, state: "finished", lr: 0.25, used: ["direct:v0"] },
-          // The client's own: it compares with the types of wandb-job.json, which has none.
-          unknown: expect.stringContaining("Found extra keys: lr"),
-          called: { state: "finished", config: { lr: 0.5 }, loss: 0.25, used: ["by-folder:v0"] },
-          same: true,
-          before: expect.stringMatching("pending|leased|claimed"),
-          after: "stopped",
-          metadata: { input_schemas: { "@wandb.config": LR, files: { "model.json": WIDTH } } },
-          wrong: [
-            { ok: false, said: expect.stringContaining("overrides.run_config.lr must be <= 1") },
-            { ok: false, said: expect.stringContaining("by-folder") },
-          ],
-        });
-        expect(seen.metadata).not.toHaveProperty("_partial");
-        const states = await until(`the ends of the items\n${agent.output()}`, async () => {
-          const all = (await itemsOf(queue)).map(({ state }) => state);
-          return all.some((state) => ["PENDING", "LEASED", "CLAIMED"].includes(state)) ? undefined : all;
-        });
-        expect([...states].sort()).toEqual(["FINISHED", "FINISHED", "FINISHED", "STOPPED"]);
-      } finally {
-        await agent.stop();
-      }
-    },
-    180_000,
-  );
+      );
+      expect(seen, agent.output()).toMatchObject({
+        launched: ["by-folder", "by-git"].map((name) => ({
+          ok: true,
+          said: expect.stringContaining(`'job': 'admin/${project}/${name}:v0'`),
+        })),
+        made: { ok: true },
+        direct: { ok: true, state: "finished", lr: 0.25, used: ["direct:v0"] },
+        // The client's own: it compares with the types of wandb-job.json, which has none.
+        unknown: expect.stringContaining("Found extra keys: lr"),
+        called: { state: "finished", config: { lr: 0.5 }, loss: 0.25, used: ["by-folder:v0"] },
+        same: true,
+        before: expect.stringMatching("pending|leased|claimed"),
+        after: "stopped",
+        metadata: { input_schemas: { "@wandb.config": LR, files: { "model.json": WIDTH } } },
+        wrong: [
+          { ok: false, said: expect.stringContaining("overrides.run_config.lr must be <= 1") },
+          { ok: false, said: expect.stringContaining("by-folder") },
+        ],
+      });
+      expect(seen.metadata).not.toHaveProperty("_partial");
+      const states = await until(`the ends of the items\n${agent.output()}`, async () => {
+        const all = (await itemsOf(queue)).map(({ state }) => state);
+        return all.some((state) => ["PENDING", "LEASED", "CLAIMED"].includes(state)) ? undefined : all;
+      });
+      expect([...states].sort()).toEqual(["FINISHED", "FINISHED", "FINISHED", "STOPPED"]);
+    } finally {
+      await agent.stop();
+    }
+  });
 
   async function itemsOf(queue: string): Promise<readonly Item[]> {
     const { runQueueItems } = await world.graphql<{ runQueueItems: { edges: { node: Item }[] } }>(
