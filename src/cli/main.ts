@@ -12,6 +12,7 @@ import { loginCommand } from "./commands/login.ts";
 import { logsCommand } from "./commands/logs.ts";
 import { queueCommand } from "./commands/queue.ts";
 import { serverCommand } from "./commands/server.ts";
+import { sweepCommand } from "./commands/sweep.ts";
 import { upCommand } from "./commands/up.ts";
 import { printError } from "./output/print-error.ts";
 import { version } from "./version.ts";
@@ -33,6 +34,7 @@ export function program(): Command {
     queueCommand(),
     launchCommand(),
     jobCommand(),
+    sweepCommand(),
     itemCommand(),
     logsCommand(),
     agentCommand(),

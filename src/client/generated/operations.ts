@@ -334,6 +334,22 @@ export type UpsertRunQueueInput = {
   readonly templateVariables?: string | null | undefined;
 };
 
+export type UpsertSweepInput = {
+  readonly clientMutationId?: string | null | undefined;
+  readonly config?: string | null | undefined;
+  readonly controller?: string | null | undefined;
+  readonly description?: string | null | undefined;
+  readonly displayName?: string | null | undefined;
+  readonly entityName?: string | null | undefined;
+  readonly id?: string | null | undefined;
+  readonly launchScheduler?: string | null | undefined;
+  readonly priorRunsFilters?: string | null | undefined;
+  readonly projectName?: string | null | undefined;
+  readonly scheduler?: string | null | undefined;
+  readonly state?: string | null | undefined;
+  readonly templateVariableValues?: string | null | undefined;
+};
+
 export type WaitRunQueueItemInput = {
   readonly cause?: ItemCause | null | undefined;
   readonly lease: LeaseRefInput;
@@ -919,6 +935,34 @@ export type QueueFieldsFragment = { readonly id: string, readonly name: string, 
 
 export type QueueConfigFragment = { readonly config: unknown, readonly configText: string | null, readonly externalLinks: unknown, readonly templateVariables: ReadonlyArray<{ readonly name: string, readonly schema: string, readonly description: string | null }> };
 
+export type SweepsQueryVariables = Exact<{
+  entityName: string;
+  projectName: string;
+  first: number;
+  after?: string | null | undefined;
+}>;
+
+
+export type SweepsQuery = { readonly project: { readonly name: string, readonly sweeps: { readonly edges: ReadonlyArray<{ readonly node: { readonly id: string, readonly name: string, readonly displayName: string | null, readonly method: string, readonly state: string, readonly createdAt: string, readonly updatedAt: string | null, readonly bestLoss: number | null, readonly runCount: number, readonly runCountExpected: number | null } }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } | null } | null };
+
+export type SweepQueryVariables = Exact<{
+  entityName: string;
+  projectName: string;
+  name: string;
+}>;
+
+
+export type SweepQuery = { readonly project: { readonly name: string, readonly sweep: { readonly description: string | null, readonly config: string, readonly scheduler: string | null, readonly id: string, readonly name: string, readonly displayName: string | null, readonly method: string, readonly state: string, readonly createdAt: string, readonly updatedAt: string | null, readonly bestLoss: number | null, readonly runCount: number, readonly runCountExpected: number | null, readonly runs: { readonly edges: ReadonlyArray<{ readonly node: { readonly name: string, readonly state: string | null, readonly config: string | null, readonly summaryMetrics: string | null, readonly createdAt: string | null, readonly runQueueItem: { readonly id: string, readonly state: RunQueueItemState, readonly message: string | null } | null } }> } | null } | null, readonly run: { readonly runQueueItem: { readonly id: string, readonly state: RunQueueItemState, readonly message: string | null, readonly queue: { readonly name: string } } | null } | null } | null };
+
+export type UpsertSweepMutationVariables = Exact<{
+  input: UpsertSweepInput;
+}>;
+
+
+export type UpsertSweepMutation = { readonly upsertSweep: { readonly sweep: { readonly id: string, readonly name: string, readonly displayName: string | null, readonly method: string, readonly state: string, readonly createdAt: string, readonly updatedAt: string | null, readonly bestLoss: number | null, readonly runCount: number, readonly runCountExpected: number | null } } | null };
+
+export type SweepFieldsFragment = { readonly id: string, readonly name: string, readonly displayName: string | null, readonly method: string, readonly state: string, readonly createdAt: string, readonly updatedAt: string | null, readonly bestLoss: number | null, readonly runCount: number, readonly runCountExpected: number | null };
+
 export class TypedDocumentString<TResult, TVariables>
   extends String
   implements DocumentTypeDecoration<TResult, TVariables>
@@ -1169,6 +1213,20 @@ export const QueueConfigFragmentDoc = new TypedDocumentString(`
   }
 }
     `, {"fragmentName":"QueueConfig"}) as unknown as TypedDocumentString<QueueConfigFragment, unknown>;
+export const SweepFieldsFragmentDoc = new TypedDocumentString(`
+    fragment SweepFields on Sweep {
+  id
+  name
+  displayName
+  method
+  state
+  createdAt
+  updatedAt
+  bestLoss
+  runCount
+  runCountExpected
+}
+    `, {"fragmentName":"SweepFields"}) as unknown as TypedDocumentString<SweepFieldsFragment, unknown>;
 export const ViewerDocument = new TypedDocumentString(`
     query Viewer {
   viewer {
@@ -2460,3 +2518,102 @@ export const DeleteQueuesDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<DeleteQueuesMutation, DeleteQueuesMutationVariables>;
+export const SweepsDocument = new TypedDocumentString(`
+    query Sweeps($entityName: String!, $projectName: String!, $first: Int!, $after: String) {
+  project(name: $projectName, entityName: $entityName) {
+    name
+    sweeps(first: $first, after: $after) {
+      edges {
+        node {
+          ...SweepFields
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+}
+    fragment SweepFields on Sweep {
+  id
+  name
+  displayName
+  method
+  state
+  createdAt
+  updatedAt
+  bestLoss
+  runCount
+  runCountExpected
+}`) as unknown as TypedDocumentString<SweepsQuery, SweepsQueryVariables>;
+export const SweepDocument = new TypedDocumentString(`
+    query Sweep($entityName: String!, $projectName: String!, $name: String!) {
+  project(name: $projectName, entityName: $entityName) {
+    name
+    sweep(sweepName: $name) {
+      ...SweepFields
+      description
+      config
+      scheduler
+      runs(first: 1000) {
+        edges {
+          node {
+            name
+            state
+            config
+            summaryMetrics
+            createdAt
+            runQueueItem {
+              id
+              state
+              message
+            }
+          }
+        }
+      }
+    }
+    run(name: $name) {
+      runQueueItem {
+        id
+        state
+        message
+        queue {
+          name
+        }
+      }
+    }
+  }
+}
+    fragment SweepFields on Sweep {
+  id
+  name
+  displayName
+  method
+  state
+  createdAt
+  updatedAt
+  bestLoss
+  runCount
+  runCountExpected
+}`) as unknown as TypedDocumentString<SweepQuery, SweepQueryVariables>;
+export const UpsertSweepDocument = new TypedDocumentString(`
+    mutation UpsertSweep($input: UpsertSweepInput!) {
+  upsertSweep(input: $input) {
+    sweep {
+      ...SweepFields
+    }
+  }
+}
+    fragment SweepFields on Sweep {
+  id
+  name
+  displayName
+  method
+  state
+  createdAt
+  updatedAt
+  bestLoss
+  runCount
+  runCountExpected
+}`) as unknown as TypedDocumentString<UpsertSweepMutation, UpsertSweepMutationVariables>;
