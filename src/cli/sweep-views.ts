@@ -83,7 +83,7 @@ export async function showSweep(session: Session, name: string, options: ViewOpt
         ...{ name: run.name, state: run.state, item: run.runQueueItem?.id ?? null },
         itemState: run.runQueueItem?.state ?? null,
         message: run.runQueueItem?.message ?? null,
-        parameters: Object.fromEntries(names.map((key) => [key, parameterOf(objectOf(run.config)[key])])),
+        parameters: Object.fromEntries(names.map((key) => [key, parameterOf(objectOf(run.config)[key]) ?? givenTo(run, key)])),
         metric: metric === null ? null : (valueOfKey(summary, metric.name) ?? null),
         createdAt: run.createdAt,
       };
@@ -119,6 +119,14 @@ export async function showSweep(session: Session, name: string, options: ViewOpt
 function objectOf(text: string | null | undefined): JsonObject {
   const value = parseLooseJson(text ?? "{}");
   return isJsonObject(value) ? value : {};
+}
+
+/** What a run was pushed with: it tells its config itself only once its code has begun. */
+function givenTo(run: { readonly runQueueItem?: { readonly runSpec?: unknown } | null }, key: string): JsonValue {
+  const spec = run.runQueueItem?.runSpec;
+  const overrides = (typeof spec === "string" ? objectOf(spec) : (spec as JsonObject | undefined))?.overrides;
+  const config = isJsonObject(overrides) ? overrides.run_config : undefined;
+  return isJsonObject(config) ? (config[key] ?? null) : null;
 }
 
 /** A run's config keeps a value under `value`, with what else is known of it beside. */

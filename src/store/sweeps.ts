@@ -158,6 +158,63 @@ export async function insertSweepAgent(db: Kysely<Tables>, agent: Insertable<Tab
   await db.insertInto("sweepAgents").values(agent).execute();
 }
 
+/** An agent of a sweep, with how many runs it was given. */
+export type SweepAgentRecord = Selectable<Tables["sweepAgents"]> & { readonly totalRuns: number };
+
+/** In the order of their registration. */
+export async function listSweepAgents(
+  db: Kysely<Tables>,
+  sweepId: string,
+  limit: number,
+): Promise<readonly SweepAgentRecord[]> {
+  return counted(await selectAgents(db).where("a.sweepId", "=", sweepId).orderBy("a.id").limit(limit).execute());
+}
+
+export async function findSweepAgent(
+  db: Kysely<Tables>,
+  sweepId: string,
+  id: string,
+): Promise<SweepAgentRecord | undefined> {
+  const rows = await selectAgents(db).where("a.sweepId", "=", sweepId).where("a.id", "=", id).execute();
+  return counted(rows)[0];
+}
+
+function selectAgents(db: Kysely<Tables>) {
+  return db
+    .selectFrom("sweepAgents as a")
+    .selectAll("a")
+    .select((eb) =>
+      eb
+        .selectFrom("sweepRuns as r")
+        .select((count) => count.fn.countAll<number>().as("count"))
+        .whereRef("r.sweepId", "=", "a.sweepId")
+        .whereRef("r.agentId", "=", "a.id")
+        .as("totalRuns"),
+    );
+}
+
+const counted = <T extends { totalRuns: number | null }>(rows: readonly T[]) =>
+  rows.map((row) => ({ ...row, totalRuns: Number(row.totalRuns ?? 0) }));
+
+/** Runs that an agent was given, in that order, those behind `after` (a position in the sweep). */
+export async function runsOfSweepAgent(
+  db: Kysely<Tables>,
+  agent: { readonly sweepId: string; readonly id: string },
+  page: { readonly after: number | null; readonly limit: number },
+): Promise<readonly { readonly runId: string; readonly position: number }[]> {
+  const all = db
+    .selectFrom("sweepRuns")
+    .select(["runId", "position"])
+    .where("sweepId", "=", agent.sweepId)
+    .where("agentId", "=", agent.id)
+    .orderBy("position")
+    .limit(page.limit);
+  return (await (page.after === null ? all : all.where("position", ">", page.after)).execute()).map((row) => ({
+    runId: row.runId,
+    position: Number(row.position),
+  }));
+}
+
 /** The sweep that the agent serves. */
 export async function findSweepOfAgent(db: Kysely<Tables>, agentId: string): Promise<SweepRecord | undefined> {
   return select(db).innerJoin("sweepAgents as a", "a.sweepId", "s.id").where("a.id", "=", agentId).executeTakeFirst();

@@ -22,6 +22,7 @@ describe("the documents", () => {
     "docs/guide/images.md",
     "docs/guide/jobs.md",
     "docs/guide/local-aws.md",
+    "docs/guide/sweeps.md",
     "docs/guide/wandb-client.md",
   ])("%s links to files that exist", (file) => {
     const links = [...read(file).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((match) => match[1] as string);

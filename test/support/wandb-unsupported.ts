@@ -47,8 +47,8 @@ export const UNSUPPORTED: readonly { readonly reason: string; readonly names: re
   { reason: "Anonymous use: every request has a key.", names: ["CreateAnonymousApiKey"] },
   {
     reason:
-      "Sweeps: lists by filter, lists of agents, runs put in by hand and a controller of one's own are not in this version.",
-    names: ["EnqueueSweepRun", "GetAgentRuns", "GetSweepAgent", "GetSweepAgents", "GetSweeps", "SweepConfig"],
+      "Sweeps: filters of their lists (the client leaves them out and lists all), runs put in by hand and a search of one's own outside of the server; the client says so before it asks.",
+    names: ["EnqueueSweepRun", "GetSweeps", "SweepConfig"],
   },
   {
     reason: "Files of runs: the server knows a file when it has arrived, and sends by createRunFiles.",

@@ -952,7 +952,7 @@ export type SweepQueryVariables = Exact<{
 }>;
 
 
-export type SweepQuery = { readonly project: { readonly name: string, readonly sweep: { readonly description: string | null, readonly config: string, readonly scheduler: string | null, readonly id: string, readonly name: string, readonly displayName: string | null, readonly method: string, readonly state: string, readonly createdAt: string, readonly updatedAt: string | null, readonly bestLoss: number | null, readonly runCount: number, readonly runCountExpected: number | null, readonly runs: { readonly edges: ReadonlyArray<{ readonly node: { readonly name: string, readonly state: string | null, readonly config: string | null, readonly summaryMetrics: string | null, readonly createdAt: string | null, readonly runQueueItem: { readonly id: string, readonly state: RunQueueItemState, readonly message: string | null } | null } }> } | null } | null, readonly run: { readonly runQueueItem: { readonly id: string, readonly state: RunQueueItemState, readonly message: string | null, readonly queue: { readonly name: string } } | null } | null } | null };
+export type SweepQuery = { readonly project: { readonly name: string, readonly sweep: { readonly description: string | null, readonly config: string, readonly scheduler: string | null, readonly id: string, readonly name: string, readonly displayName: string | null, readonly method: string, readonly state: string, readonly createdAt: string, readonly updatedAt: string | null, readonly bestLoss: number | null, readonly runCount: number, readonly runCountExpected: number | null, readonly runs: { readonly edges: ReadonlyArray<{ readonly node: { readonly name: string, readonly state: string | null, readonly config: string | null, readonly summaryMetrics: string | null, readonly createdAt: string | null, readonly runQueueItem: { readonly id: string, readonly state: RunQueueItemState, readonly message: string | null, readonly runSpec: unknown } | null } }> } | null } | null, readonly run: { readonly runQueueItem: { readonly id: string, readonly state: RunQueueItemState, readonly message: string | null, readonly queue: { readonly name: string } } | null } | null } | null };
 
 export type UpsertSweepMutationVariables = Exact<{
   input: UpsertSweepInput;
@@ -2568,6 +2568,7 @@ export const SweepDocument = new TypedDocumentString(`
               id
               state
               message
+              runSpec
             }
           }
         }

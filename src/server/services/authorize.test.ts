@@ -107,6 +107,8 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
   const inTeam = { entityName: "team", projectName: "sweeps" };
   const grid = "method: grid\nparameters: {x: {values: [1, 2]}}";
   const newSweep = async () => (await s().sweeps.upsert(plane.admin, { ...inTeam, config: grid })).id;
+  const newSweepAgent = async () =>
+    s().sweeps.createAgent(plane.admin, { ...inTeam, host: "h", sweep: await newSweep() });
   const sweepProject = async () =>
     (await s().projects.upsert(plane.admin, { entityName: "team", name: "sweeps" })).project;
   const newArtifact = () => ({
@@ -197,7 +199,11 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
           return (await s().sweeps.page(p, await sweepProject(), { first: null, after: null })).nodes;
         },
       ],
+      agentById: ["viewer", async (p) => s().sweeps.agentById(p, await newSweepAgent())],
       // About what the caller has got from the others, and nothing for who may not see it.
+      agents: "open",
+      agent: "open",
+      agentRuns: "open",
       count: "open",
       runCount: "open",
       bestLoss: "open",

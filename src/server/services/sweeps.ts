@@ -31,6 +31,7 @@ import { ensureProject } from "./items/push.ts";
 import { type Page, pageSize } from "./page.ts";
 import type { Principal } from "./principal.ts";
 import { checkProjectName } from "./projects.ts";
+import { createSweepAgentsService, type SweepAgentsService } from "./sweeps/agents.ts";
 import { pushScheduler, stopLaunched } from "./sweeps/on-launch.ts";
 import { learntFrom, observationsOf, pointAt } from "./sweeps/points.ts";
 
@@ -57,7 +58,7 @@ export type SweepCommand =
   | { readonly type: "stop"; readonly run_id: string }
   | { readonly type: "exit" };
 
-export interface SweepsService {
+export interface SweepsService extends SweepAgentsService {
   get(principal: Principal, project: ProjectRecord, name: string): Promise<SweepRecord | undefined>;
   /** Newest first. */
   page(
@@ -154,7 +155,7 @@ export function createSweepsService(context: ServiceContext): SweepsService {
     return database.transaction(clock, (tx) => again(tx, id));
   }
 
-  async function next(sweep: SweepRecord, config: SweepConfig): Promise<SweepCommand | undefined> {
+  async function next(sweep: SweepRecord, config: SweepConfig, agentId: string): Promise<SweepCommand | undefined> {
     const seen = await learntFrom(context, sweep, config);
     return database.transaction(clock, async (tx) => {
       const position = await takePosition(tx.kysely, sweep.id, runCount(config));
@@ -170,12 +171,16 @@ export function createSweepsService(context: ServiceContext): SweepsService {
         createdAt: tx.now,
         sweepName: sweep.id,
       });
-      await insertSweepRun(tx.kysely, { sweepId: sweep.id, runId: run.id, position, point: JSON.stringify(point) });
+      await insertSweepRun(tx.kysely, {
+        ...{ sweepId: sweep.id, runId: run.id, agentId },
+        ...{ position, point: JSON.stringify(point) },
+      });
       return { type: "run", run_id: run.name, args: argumentsOf(config, point) };
     });
   }
 
   return {
+    ...createSweepAgentsService(context),
     get: async (principal, project, name) =>
       maySee(principal, project.entityId) ? findSweep(kysely, { id: name, projectId: project.id }) : undefined,
 
@@ -280,7 +285,7 @@ export function createSweepsService(context: ServiceContext): SweepsService {
       if (running.length > 0) return stopped.map((run_id) => ({ type: "stop", run_id }));
       if (sweep.state === "FINISHED") return (await hasScheduler(sweep)) ? [] : [EXIT];
       if (sweep.state !== "RUNNING") return [];
-      const command = await next(sweep, parseSweepConfig(sweep.config));
+      const command = await next(sweep, parseSweepConfig(sweep.config), agentId);
       if (command) return [command];
       // All are handed out: it ends with the last of them.
       if (await hasLiveRuns(kysely, sweep.id, now - limits.runSilenceMs)) return [];

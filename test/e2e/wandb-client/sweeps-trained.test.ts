@@ -131,7 +131,7 @@ describe.each(WORLDS)("sweeps that train, on $database", ({ database, releases }
   );
 
   test.each(releases)(
-    "wandb %s: stopping the scheduler stops the runs; the sweep is resumed and cancelled",
+    "wandb %s: stopping the scheduler stops the runs; the sweep is resumed and cancelled by both command lines",
     async (release) => {
       const client = await world.client(release);
       const config = {
@@ -140,22 +140,33 @@ describe.each(WORLDS)("sweeps that train, on $database", ({ database, releases }
       };
       const sweep = await launch(client, config);
       const one = await reached(sweep, "the first run", ({ runs }) => runs[0]?.runQueueItem?.state === "CLAIMED");
-      await world.graphql(`mutation S($id: ID!) { stopRunQueueItem(input: { id: $id }) { success } }`, {
-        id: one.scheduler.id,
-      });
+      const stopped = await world.slipway(["item", "stop", one.scheduler.id]);
+      expect(stopped.code, stopped.stderr).toBe(0);
       const ended = await reached(sweep, "the stop", ({ runs }) => runs[0]?.runQueueItem?.state === "STOPPED");
       expect(ended).toMatchObject({ state: "CANCELED", scheduler: { state: "STOPPED" } });
       expect(ended.runs).toHaveLength(1);
 
       expect(await launch(client, config, ["--resume_id", sweep])).toBe(sweep);
       await reached(sweep, "another run", ({ runs, state }) => state === "RUNNING" && runs.length === 2);
+      const ours = async (verb: string) => {
+        const done = await world.slipway(["sweep", verb, sweep, "-p", "tuning", "--json"]);
+        expect(done.code, done.stderr).toBe(0);
+        return JSON.parse(done.stdout) as { state: string; runs: { itemState: string; parameters: object }[] };
+      };
+      expect(await ours("cancel")).toMatchObject({ state: "CANCELED" });
+      await reached(sweep, "the end", allStopped);
+      expect(await ours("resume")).toMatchObject({ state: "PENDING" });
+      await reached(sweep, "the third run", ({ runs, state }) => state === "RUNNING" && runs.length === 3);
       const cancelled = await client.wandb(["sweep", "--cancel", `admin/tuning/${sweep}`]);
       expect(cancelled.code, cancelled.stderr).toBe(0);
-      const over = await reached(sweep, "the end", ({ runs }) =>
-        runs.every(({ runQueueItem }) => runQueueItem?.state === "STOPPED"),
-      );
-      expect(over).toMatchObject({ state: "CANCELED", scheduler: { state: "STOPPED" } });
-      expect(over.runs).toHaveLength(2);
+      await reached(sweep, "the end", allStopped);
+      const shown = await ours("show");
+      expect(shown.state).toBe("CANCELED");
+      expect(shown.runs.map(({ itemState }) => itemState)).toEqual(["STOPPED", "STOPPED", "STOPPED"]);
+      for (const { parameters } of shown.runs) expect([{ x: 1 }, { x: 2 }]).toContainEqual(parameters);
     },
   );
 });
+
+const allStopped = ({ runs, scheduler }: Sweep) =>
+  scheduler.state === "STOPPED" && runs.every(({ runQueueItem }) => runQueueItem?.state === "STOPPED");

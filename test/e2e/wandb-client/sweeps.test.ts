@@ -51,9 +51,13 @@ for change in ["--resume", "--pause", "--resume", "--cancel", "--resume"]:
   done = CliRunner().invoke(cli.cli, ["sweep", change, f"{entity}/{project}/{held}"])
   states.append([done.exit_code == 0, wandb.Api().sweep(f"{entity}/{project}/{held}").state])
 one = api.sweep(f"{entity}/{project}/{grid}")
+agents = one.agents() if hasattr(one, "agents") else None
+if agents is not None:
+  same = one.agent(agents[0].name)
+  agents = [[a.state, a.totalRuns, [r.state for r in a.runs()]] for a in [agents[0], same]]
 print(json.dumps({"seen": seen, "state": one.state, "name": one.name, "expected": one.expected_run_count,
   "runs": [[r.state, r.config["x"]] for r in one.runs], "best": one.best_run().config["x"],
-  "ids": [s.name for s in api.project(project, entity).sweeps()], "bayes": api.sweep(f"{entity}/{project}/{bayes}").state, "wrong": wrong, "early": early, "states": states}))
+  "ids": [s.name for s in api.project(project, entity).sweeps()], "bayes": api.sweep(f"{entity}/{project}/{bayes}").state, "agents": agents, "wrong": wrong, "early": early, "states": states}))
 `);
       expect(code, `${stdout}\n${stderr}`).toBe(0);
       const value = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
@@ -83,6 +87,9 @@ print(json.dumps({"seen": seen, "state": one.state, "name": one.name, "expected"
         [2, { lr: 0.1 }],
       ]);
       expect(value.ids).toHaveLength(3);
+      // Agents of a sweep are asked for by the newer release alone.
+      const known = ["FINISHED", 2, ["finished", "finished"]];
+      expect(value.agents).toEqual(release === "0.23.0" ? null : [known, known]);
       expect(`${String(value.wrong)}\n${stderr}`).toContain("grid needs a list of values or an int_uniform");
       expect(`${String(value.early)}\n${stderr}`).toContain("early_terminate.min_iter or max_iter is needed");
     },

@@ -3,11 +3,53 @@ import { runCount } from "../../../core/sweeps/next-point.ts";
 import { parseSweepConfig } from "../../../core/sweeps/sweep-config.ts";
 import type { SweepRecord } from "../../../store/sweeps.ts";
 import type { Page } from "../../services/page.ts";
+import type { SweepAgent } from "../../services/sweeps/agents.ts";
 import { builder } from "../builder.ts";
-import { globalId, requireKey } from "../ids.ts";
+import type { GraphqlContext } from "../context.ts";
+import { globalId, keyOf, requireKey } from "../ids.ts";
 import { Project, RunConnection } from "../refs.ts";
 import { parseJson } from "../scalars.ts";
 import { PageInfo } from "./page-info.ts";
+
+const Agent = builder.objectRef<SweepAgent>("Agent").implement({
+  description: "A program that runs a sweep's runs.",
+  fields: (t) => ({
+    id: t.id({ resolve: ({ id }) => globalId("Agent", id) }),
+    name: t.exposeString("id", { description: "What `sweep(...) { agent(agentName) }` takes." }),
+    host: t.exposeString("host"),
+    state: t.exposeString("state", {
+      description: "RUNNING, FINISHED when its sweep is over, CRASHED when it fell silent before.",
+    }),
+    totalRuns: t.exposeInt("totalRuns", { description: "How many runs it was given." }),
+    createdAt: t.expose("createdAt", { type: "DateTime" }),
+    heartbeatAt: t.expose("heartbeatAt", { type: "DateTime" }),
+    runs: t.field({
+      type: RunConnection,
+      args: {
+        first: t.arg.int(),
+        after: t.arg.string(),
+        last: t.arg.int(),
+        before: t.arg.string(),
+        order: t.arg.string({ description: "Only +created_at: they come in the order in which they were given." }),
+      },
+      resolve: (agent, { first, after, last, before, order }, { services, viewer }) => {
+        if (last != null || before != null || (order != null && order !== "+created_at")) {
+          const problem = "An agent's runs are listed by first and after, in the order +created_at";
+          throw new SlipwayError("INPUT_INVALID", { values: { problem }, where: "order" });
+        }
+        return services.sweeps.agentRuns(viewer, agent, { first: first ?? null, after: after ?? null });
+      },
+    }),
+  }),
+});
+
+const AgentEdge = builder.objectRef<SweepAgent>("AgentEdge").implement({
+  fields: (t) => ({ node: t.field({ type: Agent, resolve: (agent) => agent }) }),
+});
+
+const AgentConnection = builder.objectRef<readonly SweepAgent[]>("AgentConnection").implement({
+  fields: (t) => ({ edges: t.field({ type: [AgentEdge], resolve: (agents) => [...agents] }) }),
+});
 
 const Sweep = builder.objectRef<SweepRecord>("Sweep").implement({
   fields: (t) => ({
@@ -44,6 +86,17 @@ const Sweep = builder.objectRef<SweepRecord>("Sweep").implement({
       type: Project,
       nullable: true,
       resolve: (sweep, _args, { services, viewer }) => services.projects.byId(viewer, sweep.projectId),
+    }),
+    agents: t.field({
+      type: AgentConnection,
+      resolve: (sweep, _args, { services, viewer }) => services.sweeps.agents(viewer, sweep),
+    }),
+    agent: t.field({
+      type: Agent,
+      nullable: true,
+      args: { agentName: t.arg.string({ required: true, description: "Its name, or its id." }) },
+      resolve: (sweep, { agentName }, { services, viewer }) =>
+        services.sweeps.agent(viewer, sweep, keyOf("Agent", agentName) ?? agentName),
     }),
     runs: t.field({
       type: RunConnection,
@@ -128,13 +181,11 @@ const CreateAgentInput = builder.inputType("CreateAgentInput", {
   }),
 });
 
-const SweepAgent = builder.objectRef<{ readonly id: string }>("Agent").implement({
-  description: "A program that runs a sweep's runs.",
-  fields: (t) => ({ id: t.id({ resolve: ({ id }) => globalId("Agent", id) }) }),
-});
+const agentOf = ({ id }: { readonly id: string }, _args: unknown, { services, viewer }: GraphqlContext) =>
+  services.sweeps.agentById(viewer, id);
 
 const CreateAgentPayload = builder.objectRef<{ readonly id: string }>("CreateAgentPayload").implement({
-  fields: (t) => ({ agent: t.field({ type: SweepAgent, resolve: (agent) => agent }) }),
+  fields: (t) => ({ agent: t.field({ type: Agent, nullable: true, resolve: agentOf }) }),
 });
 
 const AgentHeartbeatInput = builder.inputType("AgentHeartbeatInput", {
@@ -150,7 +201,7 @@ const AgentHeartbeatPayload = builder
   .objectRef<{ readonly id: string; readonly commands: string }>("AgentHeartbeatPayload")
   .implement({
     fields: (t) => ({
-      agent: t.field({ type: SweepAgent, resolve: (agent) => agent }),
+      agent: t.field({ type: Agent, nullable: true, resolve: agentOf }),
       commands: t.expose("commands", { type: "JSONString", description: "A list of what to do: run, stop, exit." }),
     }),
   });
