@@ -83,7 +83,9 @@ export async function showSweep(session: Session, name: string, options: ViewOpt
         ...{ name: run.name, state: run.state, item: run.runQueueItem?.id ?? null },
         itemState: run.runQueueItem?.state ?? null,
         message: run.runQueueItem?.message ?? null,
-        parameters: Object.fromEntries(names.map((key) => [key, parameterOf(objectOf(run.config)[key]) ?? givenTo(run, key)])),
+        parameters: Object.fromEntries(
+          names.map((key) => [key, parameterOf(objectOf(run.config)[key]) ?? givenTo(run, key)]),
+        ),
         metric: metric === null ? null : (valueOfKey(summary, metric.name) ?? null),
         createdAt: run.createdAt,
       };
