@@ -1,7 +1,7 @@
 import { findAgent, markSilentAgents } from "../../store/agents.ts";
 import { deleteEndedApiKeys } from "../../store/api-keys.ts";
 import { deleteBlob, deleteManifests, unusedBlobs } from "../../store/artifact-content.ts";
-import { abortedArtifacts, markDeleted } from "../../store/artifacts.ts";
+import { abortedArtifacts, expiredArtifacts, markDeleted } from "../../store/artifacts.ts";
 import { forgetEvents } from "../../store/events.ts";
 import { itemsWithLeaseOver, plainItemsWithRuns } from "../../store/item-queries.ts";
 import { changeItem } from "../../store/items.ts";
@@ -22,6 +22,7 @@ export async function sweepOnce(context: ServiceContext): Promise<void> {
   await noticeSilentAgents(context);
   await endSilentRuns(context);
   await deleteEndedApiKeys(database.kysely, clock.now() - context.limits.jobKeyGraceMs);
+  await expireArtifacts(context);
   await giveUpArtifacts(context);
   await forgetEvents(database.kysely, clock.now() - context.limits.eventRetentionMs);
 }
@@ -77,6 +78,15 @@ function plainEnd(
   const waited = now - (item.claimedAt ?? now);
   if (waited < limits.plainRunStartMs) return undefined;
   return { ok: false, lost: true, message: `The run did not begin within ${Math.round(waited / 60_000)} minutes` };
+}
+
+/** Versions whose time to live is over; what only they named goes with the contents that no version names. */
+async function expireArtifacts({ database, clock, files }: ServiceContext): Promise<void> {
+  const manifests = await database.transaction(clock, async (tx) => {
+    const expired = await expiredArtifacts(tx.kysely, tx.now);
+    return deleteManifests(tx.kysely, await markDeleted(tx.kysely, expired, tx.now, "COMMITTED"));
+  });
+  for (const id of manifests) await files.remove(manifestFile(id));
 }
 
 /** Artifacts whose upload was broken off, and content that no version names (any more). */
