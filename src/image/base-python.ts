@@ -1,5 +1,8 @@
 import { createReadStream } from "node:fs";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
+import { Decompress } from "fzstd";
 import { extract } from "tar-stream";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import type { BaseImage } from "./base-image.ts";
@@ -55,20 +58,43 @@ export function libcIn(paths: readonly string[]): Libc {
   return DEFAULT_LIBC;
 }
 
-/** The paths in a layer. A layer that is not a gzip-compressed tar (zstd) tells nothing. */
-async function listLayer(path: string, layer: Descriptor): Promise<string[]> {
-  if (!/gzip$/.test(layer.mediaType)) return [];
+/** The paths in a layer, compressed by gzip, zstd or not at all. A layer in another format tells nothing. */
+export async function listLayer(path: string, layer: Pick<Descriptor, "mediaType">): Promise<string[]> {
   const names: string[] = [];
   const tar = extract();
-  const source = createReadStream(path);
-  const gunzip = createGunzip();
-  source.once("error", (error) => tar.destroy(error));
-  gunzip.once("error", (error) => tar.destroy(error));
-  source.pipe(gunzip).pipe(tar);
+  const source = decompress(createReadStream(path), layer.mediaType);
+  if (source === undefined) return [];
+  pipeline(source, tar).catch((error: Error) => tar.destroy(error));
   for await (const entry of tar) {
     // A hard link to libc-2.31.so named libc.so.6 is not glibc 2.34: the names with a version come first.
     names.push(entry.header.name.replace(/^\.?\//, ""));
     entry.resume();
   }
   return names.sort((a, b) => Number(/libc\.so\.6$/.test(a)) - Number(/libc\.so\.6$/.test(b)));
+}
+
+/** By the media types of OCI (`...tar`, `...tar+gzip`, `...tar+zstd`) and Docker (`...tar.gzip`). */
+function decompress(source: Readable, mediaType: string): Readable | undefined {
+  if (/gzip$/.test(mediaType)) {
+    const gunzip = createGunzip();
+    source.once("error", (error) => gunzip.destroy(error));
+    return source.pipe(gunzip);
+  }
+  if (/zstd$/.test(mediaType)) return Readable.from(decodeZstd(source), { objectMode: false });
+  return /\btar$/.test(mediaType) ? source : undefined;
+}
+
+/** Node has its own decoder from 22.15 on only. */
+async function* decodeZstd(source: Readable): AsyncGenerator<Uint8Array> {
+  let ready: Uint8Array[] = [];
+  const decoder = new Decompress((data) => {
+    if (data.length > 0) ready.push(data.slice());
+  });
+  for await (const chunk of source) {
+    decoder.push(chunk as Buffer);
+    yield* ready;
+    ready = [];
+  }
+  decoder.push(new Uint8Array(0), true);
+  yield* ready;
 }

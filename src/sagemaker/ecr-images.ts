@@ -1,6 +1,7 @@
 import { DescribeImagesCommand, type ECRClient } from "@aws-sdk/client-ecr";
 import type { Clock } from "../core/clock.ts";
-import { parseEcrRepository } from "../core/image-repository.ts";
+import { SlipwayError } from "../core/errors/slipway-error.ts";
+import { type EcrRepository, parseEcrRepository } from "../core/image-repository.ts";
 import { classifyAwsError } from "./aws-problem.ts";
 
 export interface EcrImage {
@@ -54,10 +55,10 @@ export async function imagePresence(
   }
 }
 
-/** The digest behind a tag (one DescribeImages); undefined if there is none. Throws what the SDK threw. */
+/** The digest behind a tag (one DescribeImages); undefined if there is none. Throws REPOSITORY_NOT_FOUND, else what the SDK threw. */
 export async function ecrImageDigest(
   ecr: ECRClient,
-  repository: { readonly accountId: string; readonly repository: string },
+  repository: Pick<EcrRepository, "accountId" | "repository" | "registryHost">,
   tag: string,
 ): Promise<string | undefined> {
   try {
@@ -70,8 +71,11 @@ export async function ecrImageDigest(
     );
     return imageDetails?.[0]?.imageDigest;
   } catch (error) {
-    if ((error as Error).name === "ImageNotFoundException") return undefined;
-    throw error;
+    const { name } = error as Error;
+    if (name === "ImageNotFoundException") return undefined;
+    if (name !== "RepositoryNotFoundException") throw error;
+    const values = { registry: repository.registryHost, repository: repository.repository };
+    throw new SlipwayError("REPOSITORY_NOT_FOUND", { values, where: "registry.uri", cause: error });
   }
 }
 

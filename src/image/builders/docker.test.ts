@@ -284,6 +284,52 @@ describe("an engine without BuildKit, at tcp://", () => {
   });
 });
 
+describe("a registry that asks for a login", () => {
+  let guarded: DockerRegistry;
+  beforeAll(async () => {
+    // AWS, open-sesame
+    guarded = await startDockerRegistry({
+      htpasswd: "AWS:$2b$04$SsMVCDKhODOyJFA/EdbmbOC2I2yL0Ul8V7/0peSNo.opHOUCffDUK",
+    });
+  });
+  afterAll(() => guarded?.close());
+
+  const target = (password: () => string) => ({
+    endpoint: guarded.endpoint,
+    repository: "code",
+    credentials: async () => ({ username: "AWS", password: password() }),
+    publicName: `${guarded.host}/code`,
+    findImage: async () => undefined, // asked by other means, as ECR is
+  });
+
+  it("is asked with a new login when the one at hand is no good any more, also for the base", async () => {
+    const given = ["ran-out", "open-sesame"];
+    const one = await build(
+      { Dockerfile: "FROM plain:1\nENV FIRST=1\n" },
+      { dockerfile: "Dockerfile", target: target(() => given.shift() ?? "open-sesame") },
+    );
+    const { imageUri, digest } = await one.run();
+    expect(given).toEqual([]);
+    await engine.docker(["rmi", "-f", imageUri]);
+    const next = await build(
+      { Dockerfile: `FROM ${guarded.host}/code@${digest}\nENTRYPOINT ["sh", "-c", "echo on $FIRST"]\n` },
+      { dockerfile: "Dockerfile", target: target(() => "open-sesame") },
+    );
+    expect(await run((await next.run()).imageUri)).toBe("on 1\n");
+  });
+
+  it("says that it may not be pushed to", async () => {
+    const one = await build(
+      { Dockerfile: "FROM plain:1\nENV SECOND=1\n" },
+      { dockerfile: "Dockerfile", target: target(() => "wrong") },
+    );
+    await expect(one.run()).rejects.toMatchObject({
+      code: "BUILD_PUSH_DENIED",
+      message: expect.stringContaining(`${guarded.host}/code:slipway-`),
+    });
+  });
+});
+
 it("says that no engine answers", async () => {
   const one = await build(
     { Dockerfile: "FROM x" },

@@ -164,13 +164,18 @@ function referenceOf(image: string): ImageReference | undefined {
   }
 }
 
+/** As the engine's headers take JSON: base64 for URLs, padded, without which engines up to 23 drop its end. */
+function encodeHeader(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString("base64").replaceAll("+", "-").replaceAll("/", "_");
+}
+
 /** Credentials as the engine's headers take them. */
 export function encodeLogin(known: RegistryCredentials, host: string): string {
   const login =
     "username" in known
       ? { username: known.username, password: known.password }
       : { identitytoken: known.identityToken };
-  return Buffer.from(JSON.stringify({ ...login, serveraddress: host })).toString("base64url");
+  return encodeHeader({ ...login, serveraddress: host });
 }
 
 async function registryConfig(
@@ -183,7 +188,7 @@ async function registryConfig(
     if (known === undefined || !("username" in known)) continue;
     logins[host === "docker.io" ? "https://index.docker.io/v1/" : host] = known;
   }
-  return Buffer.from(JSON.stringify(logins)).toString("base64url");
+  return encodeHeader(logins);
 }
 
 async function checkPlatform(engine: Engine, image: string, platform: string): Promise<void> {

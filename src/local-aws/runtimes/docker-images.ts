@@ -35,7 +35,8 @@ export function createEngineImages(engine: DockerEngine, registry: LocalRegistry
     const name = `${registry.host()}/${image.repository}`;
     const login = { username: "AWS", password: registry.password(image), serveraddress: registry.host() };
     const answer = await engine.open("POST", `/images/create${query({ fromImage: name, tag: image.digest })}`, {
-      headers: { "x-registry-auth": Buffer.from(JSON.stringify(login)).toString("base64url") },
+      // Base64 for URLs, padded: without the padding older engines drop its end, and the login with it.
+      headers: { "x-registry-auth": Buffer.from(JSON.stringify(login)).toString("base64").replace(/[+/]/g, urlSafe) },
     });
     await readProgress(answer);
     return id(`${name}@${image.digest}`);
@@ -81,6 +82,8 @@ export function createEngineImages(engine: DockerEngine, registry: LocalRegistry
     },
   };
 }
+
+const urlSafe = (char: string) => (char === "+" ? "-" : "_");
 
 /** The image as `docker save` writes it: manifest.json, the configuration and the layers, which may stay gzipped. */
 function archiveOf(image: ResolvedImage, registry: LocalRegistry): Readable {

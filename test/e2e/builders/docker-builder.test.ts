@@ -142,6 +142,18 @@ it("trains what Dockerfile.wandb beside the script makes", async () => {
   expect(lines).toContain("algo-1 trained in /here ['Dockerfile.wandb', 'train.py']");
 });
 
+it("trains a job that names its Dockerfile", async () => {
+  const directory = await code({
+    "job.Dockerfile": `FROM ${base}\nWORKDIR /of-job\nCOPY . .\n`,
+    "train.py": "import os; print('trained in', os.getcwd())",
+  });
+  const job = ["--name", "built", "-E", "python3 train.py", "-D", "job.Dockerfile", "-p", "test"];
+  expect(await slipway(dataDir, ["job", "create", "code", directory, ...job])).toMatchObject({ code: 0, stderr: "" });
+  const { item, lines } = await launch("-j", "built", "-p", "test");
+  expect(item).toMatchObject(completed);
+  expect(lines).toContain("algo-1 trained in /of-job");
+});
+
 it("tells the step that failed, and its line", async () => {
   const directory = await code({ Dockerfile: `FROM ${base}\n\nRUN echo no compiler; exit 7\n` });
   const { item, lines } = await launch(directory, "-D", "Dockerfile");
