@@ -85,8 +85,8 @@ async function code(files: Readonly<Record<string, string>>): Promise<string> {
   return directory;
 }
 
-async function launch(directory: string, ...more: readonly string[]): Promise<{ item: Shown; lines: string[] }> {
-  const args = ["launch", directory, "-q", QUEUE, "--follow", "--json", ...more];
+async function launch(...what: readonly string[]): Promise<{ item: Shown; lines: string[] }> {
+  const args = ["launch", ...what, "-q", QUEUE, "--follow", "--json"];
   const { stdout, stderr } = await slipway(dataDir, args);
   expect(stderr).toBe("");
   const item = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") as Shown;
