@@ -15,6 +15,8 @@ import { createAccess } from "./iam/authorize.ts";
 import { createIam } from "./iam/iam.ts";
 import { createResourcePolicies } from "./iam/resource-policies.ts";
 import { createIamService } from "./iam/service.ts";
+import { createKeyStore } from "./kms/key-store.ts";
+import { createKmsService } from "./kms/service.ts";
 import { createLogStore } from "./logs/log-store.ts";
 import { createLogsService } from "./logs/service.ts";
 import { createDockerRuntime } from "./runtimes/docker.ts";
@@ -94,6 +96,7 @@ function createParts(context: LocalAwsContext, config: LocalAwsConfig) {
   const logStore = createLogStore(context, context.clock);
   const ecr = createEcr(context);
   const objects = createObjectStore(context);
+  const keys = createKeyStore(context);
   const access = createAccess({
     iam,
     accountId: context.accountId,
@@ -101,6 +104,7 @@ function createParts(context: LocalAwsContext, config: LocalAwsConfig) {
     clock: context.clock,
     logger: context.logger,
     resourcePolicies: createResourcePolicies(iam.roles, {
+      kms: (resource) => keys.policyOf(resource),
       s3: (resource) => bucketPolicy(objects.buckets, resource),
       ecr: (resource, region, accountId) => repositoryPolicy(ecr.repositories, { accountId, region }, resource),
     }),
@@ -128,6 +132,7 @@ function createParts(context: LocalAwsContext, config: LocalAwsConfig) {
     createEcrService(context, ecr),
     createStsService(iam),
     createIamService(iam, context.accountId),
+    createKmsService(keys, context.accountId),
   ];
   const routes: HttpRoutes[] = [createRegistryRoutes(context, ecr, access), sagemaker.routes];
   return { iam, access, objects, sagemaker, services, routes };

@@ -8,7 +8,7 @@ import { DataError } from "./channel-objects.ts";
 import type { Place } from "./container-spec.ts";
 import type { TrainingJob } from "./job-store.ts";
 import { ML_PATHS } from "./ml-directory.ts";
-import { joinKey, parseS3Uri } from "./request.ts";
+import { joinKey, keyArn, parseS3Uri } from "./request.ts";
 import { STATUS_MESSAGES } from "./status-messages.ts";
 import type { RunControl, TrainingDeps } from "./training-deps.ts";
 
@@ -26,6 +26,7 @@ export async function conclude(
     prefix: joinKey(key, `${job.name}/output`),
     compress: job.request.OutputDataConfig.CompressionType !== "NONE",
   };
+  checkOutputKey(deps, job);
   const failed = Object.entries(job.run.exits!).find(([, code]) => code !== 0);
   const stopped = job.run.stop !== undefined;
   if (!(failed !== undefined && !stopped)) {
@@ -53,6 +54,19 @@ export async function conclude(
       `AlgorithmError: ${text}, exit code: ${failed[1]}`,
     );
   }
+}
+
+/** S3 encrypts the output with the key that the request names, in the role's name. */
+function checkOutputKey({ roles }: TrainingDeps, { arn, request }: TrainingJob): void {
+  const id = request.OutputDataConfig.KmsKeyId;
+  if (id === undefined || id === "") return;
+  const [, , , region = "", accountId = ""] = arn.split(":");
+  const denied = roles.access(request.RoleArn).denial({
+    action: "kms:GenerateDataKey",
+    resource: keyArn(id, region, accountId),
+    context: { "kms:ViaService": `s3.${region}.amazonaws.com`, "kms:CallerAccount": accountId },
+  });
+  if (denied !== undefined) throw new AwsError("AccessDenied", denied, 403);
 }
 
 export function finishStopped(deps: TrainingDeps, name: string, control: RunControl): void {

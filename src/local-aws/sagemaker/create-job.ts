@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../../core/clock.ts";
 import type { ImageStore } from "../ecr/image-store.ts";
+import { deniedText, type Permission } from "../iam/authorize.ts";
 import type { TrainingRuntime } from "../runtimes/runtime.ts";
-import { AwsError } from "../service.ts";
+import { AwsError, type AwsRequest } from "../service.ts";
 import { hasObjects, noObjects } from "./channel-objects.ts";
 import type { JobStore, TrainingJob } from "./job-store.ts";
 import type { ExecutionRoles, TrainingObjects } from "./ports.ts";
-import { parseS3Uri, type TrainingRequest } from "./request.ts";
+import { keyArn, parseS3Uri, type TrainingRequest } from "./request.ts";
 import { objectsOfRole } from "./role-objects.ts";
 import { checkRules, invalid } from "./rules.ts";
 import { STATUS_MESSAGES } from "./status-messages.ts";
@@ -24,7 +25,7 @@ export interface CreateDeps {
 export async function createJob(
   deps: CreateDeps,
   request: TrainingRequest,
-  scope: { readonly region: string; readonly accountId: string },
+  scope: Pick<AwsRequest, "region" | "accountId" | "principal" | "access">,
 ): Promise<TrainingJob> {
   const { jobs, clock } = deps;
   checkRules(request);
@@ -41,6 +42,7 @@ export async function createJob(
       `Could not assume role ${request.RoleArn}. Please ensure that the role exists and allows principal 'sagemaker.amazonaws.com' to assume the role.`,
     );
   }
+  checkVolumeKey(deps, request, scope);
   const imageUri = await findImage(deps, request, scope.accountId);
   await checkBuckets(objectsOfRole(deps.objects, deps.roles.access(request.RoleArn)), request, scope.region);
   const now = clock.now();
@@ -58,6 +60,28 @@ export async function createJob(
   };
   if (!jobs.create(job, request.Tags ?? [])) throw taken();
   return job;
+}
+
+/** SageMaker grants itself the use of the volume's key, in the role's name or else in the caller's: one of them must be allowed to. */
+function checkVolumeKey(
+  { roles }: CreateDeps,
+  { RoleArn, ResourceConfig }: TrainingRequest,
+  { region, accountId, principal, access }: Pick<AwsRequest, "region" | "accountId" | "principal" | "access">,
+): void {
+  const id = ResourceConfig.VolumeKmsKeyId;
+  if (id === undefined || id === "") return;
+  const permission: Permission = {
+    action: "kms:CreateGrant",
+    resource: keyArn(id, region, accountId),
+    context: {
+      "kms:ViaService": `sagemaker.${region}.amazonaws.com`,
+      "kms:GrantIsForAWSResource": "true",
+      "kms:CallerAccount": accountId,
+    },
+  };
+  if (roles.access(RoleArn).denial(permission) === undefined) return;
+  const verdict = access(permission);
+  if (!verdict.allowed) throw new AwsError("AccessDeniedException", deniedText(principal, permission, verdict.reason));
 }
 
 /** The image by its digest, or by its name where only the engine has it. */

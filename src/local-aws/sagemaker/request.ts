@@ -15,11 +15,13 @@ export interface TrainingRequest {
   readonly OutputDataConfig: {
     readonly S3OutputPath: string;
     readonly CompressionType?: "GZIP" | "NONE";
+    readonly KmsKeyId?: string;
   };
   readonly ResourceConfig: {
     readonly InstanceType?: string;
     readonly InstanceCount?: number;
     readonly VolumeSizeInGB?: number;
+    readonly VolumeKmsKeyId?: string;
     readonly InstanceGroups?: readonly InstanceGroup[];
   };
   readonly StoppingCondition?: {
@@ -107,4 +109,10 @@ export function parseS3Uri(uri: string): { bucket: string; key: string } | undef
 /** `PREFIX/NAME` with one slash between, also where the prefix is empty or ends with one. */
 export function joinKey(prefix: string, name: string): string {
   return prefix === "" || prefix.endsWith("/") ? prefix + name : `${prefix}/${name}`;
+}
+
+/** The ARN of a key that is named by its id, its ARN or an alias. */
+export function keyArn(named: string, region: string, accountId: string): string {
+  if (named.startsWith("arn:")) return named;
+  return `arn:aws:kms:${region}:${accountId}:${named.startsWith("alias/") ? named : `key/${named}`}`;
 }
