@@ -17,8 +17,9 @@ const mayImport: Record<string, readonly string[]> = {
   cli: ["core", "store", "server", "client", "image", "sagemaker", "agent", "local-aws"],
 };
 
-/** Of core, the local AWS may use only this: it must not share the control plane's ideas, or it would share its mistakes. */
-const coreOfLocalAws = /^(errors\/|clock\.ts$|json\.ts$|sagemaker-model\/)/;
+/** Of core, the local AWS may use only this: it must not share the control plane's ideas, or it would share its mistakes. How policies are
+ * evaluated is compared with an independent simulator (core/iam/oracle.test.ts). */
+const coreOfLocalAws = /^(errors\/|clock\.ts$|json\.ts$|sagemaker-model\/|iam\/)/;
 
 /** Parts that run in a browser too. */
 const withoutNode = ["core", "client"];
@@ -65,7 +66,7 @@ describe("the borders between the parts", () => {
     expect(crossings.map(({ file, to }) => `${file} -> ${to}`)).toEqual([]);
   });
 
-  it("lets the local AWS use only errors, clock, JSON types and the service model of core", () => {
+  it("lets the local AWS use only errors, clock, JSON types, IAM policies and the service model of core", () => {
     const crossings = own.filter(
       ({ file, to }) =>
         partOf(file) === "local-aws" &&

@@ -29,11 +29,6 @@ export function resolveText(
   return parts;
 }
 
-/** The names of the condition keys that a text takes values from. */
-export function variablesIn(text: string): string[] {
-  return [...text.matchAll(VARIABLE)].map((match) => keyOf(match[1]!)).filter((key) => !/^[*?$]$/.test(key));
-}
-
 function replacement(inside: string, context: RequestContext): string | undefined {
   if (/^[*?$]$/.test(inside)) return inside;
   const values = context.values(keyOf(inside));

@@ -1,7 +1,6 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { CreateAccessKeyCommand, CreateUserCommand, IAMClient } from "@aws-sdk/client-iam";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { clientEnv, startTestLocalAws, type TestLocalAws } from "../../support/local-aws.ts";
 import { type PythonPeers, pythonPeers } from "../../support/python-peers.ts";
@@ -27,10 +26,14 @@ test("boto3: every missing permission is refused in AWS's words, every statement
 });
 
 test("the aws CLI prints the denial; without enforcement the same call is answered", async () => {
-  const iam = new IAMClient(aws.client);
-  await iam.send(new CreateUserCommand({ UserName: "cli" }));
-  const { AccessKey } = await iam.send(new CreateAccessKeyCommand({ UserName: "cli" }));
-  const key = { accessKeyId: AccessKey!.AccessKeyId!, secretAccessKey: AccessKey!.SecretAccessKey! };
+  const userKey = async () => {
+    await run(peers.aws, ["iam", "create-user", "--user-name", "cli"], { env: aws.env });
+    const created = ["iam", "create-access-key", "--user-name", "cli", "--output", "json"];
+    const { stdout } = await run(peers.aws, created, { env: aws.env });
+    const { AccessKeyId, SecretAccessKey } = JSON.parse(stdout).AccessKey;
+    return { accessKeyId: AccessKeyId as string, secretAccessKey: SecretAccessKey as string };
+  };
+  let key = await userKey();
   const list = (environment: TestLocalAws["environment"]) =>
     run(peers.aws, ["ecr", "describe-repositories"], { env: clientEnv({ ...environment, ...key }) });
   const denied =
@@ -38,9 +41,6 @@ test("the aws CLI prints the denial; without enforcement the same call is answer
   await expect(list(aws.environment)).rejects.toMatchObject({ stderr: expect.stringContaining(denied) });
   await aws.close();
   aws = await startTestLocalAws({ settings: { SLIPWAY_LOCAL_AWS_IAM: "off" } });
-  const user = new IAMClient(aws.client);
-  await user.send(new CreateUserCommand({ UserName: "cli" }));
-  const made = await user.send(new CreateAccessKeyCommand({ UserName: "cli" }));
-  Object.assign(key, { accessKeyId: made.AccessKey!.AccessKeyId!, secretAccessKey: made.AccessKey!.SecretAccessKey! });
+  key = await userKey();
   await expect(list(aws.environment)).resolves.toMatchObject({ stdout: expect.stringContaining("repositories") });
 });
