@@ -10,7 +10,7 @@ import {
   oldUploads,
   setUploadId,
 } from "../store/artifact-uploads.ts";
-import type { ArtifactRecord } from "../store/artifacts.ts";
+import { type ArtifactRecord, touchPendingArtifacts } from "../store/artifacts.ts";
 import type { Database } from "../store/database.ts";
 import { type DirectAccess, type FileStore, FileTooLarge } from "../store/files.ts";
 import type { NewId } from "../store/ids.ts";
@@ -106,7 +106,7 @@ const partFile = (file: string, part: number) => `${file}.parts/${part}`;
 export function createArtifactTransfers(deps: ArtifactTransferDeps): ArtifactTransfers {
   const { services, database, files, clock, newId, signedUrls, maxBytes } = deps;
   const { kysely } = database;
-  const content = createArtifactContent({ kysely, files, clock }, createArtifactAccess(kysely, files));
+  const content = createArtifactContent({ kysely, files, clock, maxBytes }, createArtifactAccess(kysely, files));
   const expiresInS = deps.urlMinutes * 60;
   /** Uploads whose parts are being put together: a client that has waited too long asks again. */
   const joining = new Map<string, Promise<void>>();
@@ -255,6 +255,8 @@ export function createArtifactTransfers(deps: ArtifactTransferDeps): ArtifactTra
         artifacts.set(artifactId, await services.artifacts.mustWrite(viewer, artifactId));
       }
       const key = (artifactId: string, digest: string) => `${artifactId} ${digest}`;
+      // What is still being sent is not given up, however long it takes.
+      await touchPendingArtifacts(kysely, [...artifacts.keys()], clock.now());
       const expected = new Map<string, ArtifactUploadRecord>();
       for (const [artifactId, artifact] of artifacts) {
         const mine = wanted.filter((file) => file.artifactId === artifactId).map(({ md5 }) => md5);

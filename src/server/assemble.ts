@@ -38,6 +38,7 @@ export function assemble(parts: Parts): { readonly services: Services; readonly 
     ...{ database, files, clock, logger, random: randomBytes },
     limits: {
       codeArchiveBytes: limits.codeBytes,
+      fileBytes: limits.fileBytes,
       acknowledgeMs: limits.acknowledgeSeconds * 1000,
       jobKeyGraceMs: limits.jobKeyGraceSeconds * 1000,
       runSilenceMs: limits.runSilenceSeconds * 1000,

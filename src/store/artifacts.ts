@@ -268,6 +268,13 @@ export async function artifactIdsOf(db: Kysely<Tables>, collectionId: string): P
   return (await query.where("state", "!=", "DELETED").execute()).map(({ id }) => id);
 }
 
+/** Puts off the end of those that are not committed yet. */
+export async function touchPendingArtifacts(db: Kysely<Tables>, ids: readonly string[], now: number): Promise<void> {
+  if (ids.length === 0) return;
+  const touch = db.updateTable("artifacts").set({ updatedAt: now }).where("id", "in", ids);
+  await touch.where("state", "=", "PENDING").execute();
+}
+
 /** Those that were begun before and never committed, a hundred at most. */
 export async function abortedArtifacts(db: Kysely<Tables>, before: number): Promise<readonly string[]> {
   const query = db.selectFrom("artifacts").select("id").where("state", "=", "PENDING");

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { CreateBucketCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { databases, type TestDatabase } from "../../../test/support/databases.ts";
 import { startTestLocalAws, type TestLocalAws } from "../../../test/support/local-aws.ts";
@@ -283,6 +283,7 @@ describe("what the key of a job may claim with files in a bucket", () => {
     database = await dialect.open();
     app = await createTestApp(database.database, {
       files: createS3FileStore({ bucket: "files", prefix: "", ...aws.client }),
+      env: { SLIPWAY_FILE_MAX_BYTES: "6000000" },
     });
     await app.data(
       `mutation { upsertBucket(input: { name: "maker", modelName: "digits", entityName: "admin" }) { inserted } }`,
@@ -331,6 +332,33 @@ describe("what the key of a job may claim with files in a bucket", () => {
     const right = await send(job, id, good);
     await w.complete(job, id, right.storagePath, right.uploadMultipartUrls?.uploadID ?? "", good);
     expect(await w.commit(job, id)).toBe(theirs);
+  });
+
+  test("a content that is larger than a file may be is not kept, whole or in parts", async () => {
+    const w = writing(app);
+    const mine: Writer = { key: app.adminKey, runName: "maker" };
+    const parts = [randomBytes(5 * 1024 * 1024), randomBytes(1_000_000)];
+    const content = Buffer.concat(parts);
+    const contents = { "big.bin": { digest: md5(content), size: content.byteLength } };
+    const id = await w.create(mine, "large", contents);
+    await w.manifest(mine, id, contents);
+    const { uploadUrl, uploadHeaders } = await w.ask(mine, id, md5(content));
+    expect((await w.send(uploadUrl ?? "", content, uploadHeaders)).status).toBe(200);
+    await expect(w.commit(mine, id)).rejects.toThrow("larger than 6000000 bytes");
+    const upload = await w.ask(mine, id, md5(content), parts);
+    for (const { partNumber, uploadUrl: to } of upload.uploadMultipartUrls?.uploadUrlParts ?? []) {
+      const part = parts[partNumber - 1] ?? Buffer.alloc(0);
+      expect((await w.send(to, part, [`Content-MD5:${md5(part)}`])).status).toBe(200);
+    }
+    const uploadId = upload.uploadMultipartUrls?.uploadID ?? "";
+    await expect(w.complete(mine, id, upload.storagePath, uploadId, parts)).rejects.toThrow(
+      "larger than 6000000 bytes",
+    );
+    await expect(w.commit(mine, id)).rejects.toThrow("big.bin did not arrive");
+    const client = new S3Client({ ...aws.client, forcePathStyle: true });
+    const { Contents: left = [] } = await client.send(new ListObjectsV2Command({ Bucket: "files" }));
+    client.destroy();
+    expect(left.filter(({ Size }) => Number(Size) > 6_000_000)).toEqual([]);
   });
 
   test("an address takes the content that it is for and no other", async () => {

@@ -21,6 +21,7 @@ export const DEFAULT_LIMITS: ServiceLimits = {
   eventRetentionMs: 24 * 60 * MINUTE,
   artifactPendingMs: 24 * 60 * MINUTE,
   codeArchiveBytes: 512 * 1024 * 1024,
+  fileBytes: 5 * 1024 * 1024 * 1024,
 };
 
 export function createServiceContext(deps: ServiceDeps): ServiceContext {

@@ -50,6 +50,8 @@ export interface ServiceLimits {
   readonly jobKeyGraceMs: number;
   readonly eventRetentionMs: number;
   readonly codeArchiveBytes: number;
+  /** Of a content of an artifact. */
+  readonly fileBytes: number;
   /** An artifact that is not committed so long after its begin is given up, and content that none names is deleted. */
   readonly artifactPendingMs: number;
 }

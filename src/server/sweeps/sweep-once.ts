@@ -92,15 +92,12 @@ async function expireArtifacts({ database, clock, files }: ServiceContext): Prom
 /** Artifacts whose upload was broken off, and content that no version names (any more). */
 async function giveUpArtifacts({ database, clock, files, limits }: ServiceContext): Promise<void> {
   const before = clock.now() - limits.artifactPendingMs;
-  const ids = await abortedArtifacts(database.kysely, before);
-  if (ids.length > 0) {
-    const manifests = await database.transaction(clock, async (tx) => {
-      // One that was committed since the look stays.
-      const deleted = await markDeleted(tx.kysely, ids, tx.now, "PENDING");
-      return deleteManifests(tx.kysely, deleted);
-    });
-    for (const id of manifests) await files.remove(manifestFile(id));
-  }
+  const manifests = await database.transaction(clock, async (tx) => {
+    const aborted = await abortedArtifacts(tx.kysely, before);
+    // One that was committed since the look stays.
+    return deleteManifests(tx.kysely, await markDeleted(tx.kysely, aborted, tx.now, "PENDING"));
+  });
+  for (const id of manifests) await files.remove(manifestFile(id));
   for (const blob of await unusedBlobs(database.kysely, before)) {
     // The row goes first: a content that comes again meanwhile gets a file of its own.
     if (await deleteBlob(database.kysely, blob)) await files.remove(blob.file);

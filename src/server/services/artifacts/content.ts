@@ -1,8 +1,14 @@
 import { createHash } from "node:crypto";
 import type { Kysely } from "kysely";
 import type { Clock } from "../../../core/clock.ts";
+import { SlipwayError } from "../../../core/errors/slipway-error.ts";
 import { insertBlob, useBlobs } from "../../../store/artifact-content.ts";
-import { type ArtifactUploadRecord, setUploadArrived, touchUploads } from "../../../store/artifact-uploads.ts";
+import {
+  type ArtifactUploadRecord,
+  setUploadArrived,
+  setUploadId,
+  touchUploads,
+} from "../../../store/artifact-uploads.ts";
 import type { ArtifactRecord } from "../../../store/artifacts.ts";
 import type { FileStore } from "../../../store/files.ts";
 import type { Tables } from "../../../store/tables.ts";
@@ -15,7 +21,7 @@ export interface ArtifactContent {
   known(principal: Principal, artifact: ArtifactRecord, digests: readonly string[]): Promise<ReadonlySet<string>>;
   /** What has come to `file`, with the right MD5, is the project's from now on; if it has the content already, the file goes. */
   adopt(upload: Pick<ArtifactUploadRecord, "projectId" | "digest" | "owner" | "file">, size: number): Promise<void>;
-  /** Has a content come that was sent past the server? Then it is the project's. */
+  /** Has a content come that was sent past the server? Then it is the project's. Throws BODY_TOO_LARGE; it is removed then. */
   settle(upload: ArtifactUploadRecord): Promise<boolean>;
 }
 
@@ -33,9 +39,17 @@ export const ownerOf = (principal: Principal, artifact: ArtifactRecord) =>
   principal.run === null ? "" : (artifact.runId ?? "");
 
 export function createArtifactContent(
-  { kysely, files, clock }: { readonly kysely: Kysely<Tables>; readonly files: FileStore; readonly clock: Clock },
+  deps: {
+    readonly kysely: Kysely<Tables>;
+    readonly files: FileStore;
+    readonly clock: Clock;
+    /** The largest content. */
+    readonly maxBytes: number;
+  },
   access: ArtifactAccess,
 ): ArtifactContent {
+  const { kysely, files, clock, maxBytes } = deps;
+
   const adopt: ArtifactContent["adopt"] = async ({ projectId, digest, owner, file }, size) => {
     const kept = await insertBlob(kysely, { projectId, digest, file, size, usedAt: clock.now() });
     if (kept.file !== file) await files.remove(file);
@@ -48,16 +62,26 @@ export function createArtifactContent(
     return hash.digest("base64");
   }
 
+  /** An address past the server does not say how much may come: that is seen when it is there. */
+  async function refuseLarge(upload: ArtifactUploadRecord, file: string, size: number): Promise<void> {
+    if (size <= maxBytes) return;
+    await files.remove(file);
+    if (upload.uploadId !== null) await setUploadId(kysely, upload, null, upload.uploadId);
+    throw new SlipwayError("BODY_TOO_LARGE", { values: { limit: maxBytes, setting: "SLIPWAY_FILE_MAX_BYTES" } });
+  }
+
   const settle: ArtifactContent["settle"] = async (upload) => {
     const whole = await files.info(upload.file);
     // The store has checked it, by the signed Content-MD5; not all tell it.
     if (whole && (whole.md5 ?? upload.digest) === upload.digest) {
+      await refuseLarge(upload, upload.file, whole.size);
       await adopt(upload, whole.size);
       return true;
     }
     if (upload.uploadId === null) return false;
     const file = joinedFile(upload.file);
     const joined = await files.info(file);
+    if (joined) await refuseLarge(upload, file, joined.size);
     if (!joined || (await digestOf(file)) !== upload.digest) return false;
     await adopt({ ...upload, file }, joined.size);
     return true;

@@ -72,9 +72,9 @@ export function createArtifactWriting(
   access: ArtifactAccess,
   { setAliases, collectionNamed, noteRun }: ArtifactParts,
 ): Pick<ArtifactsService, "create" | "createManifest" | "setManifestDigest" | "commit"> {
-  const { database, clock, newId, files } = context;
+  const { database, clock, newId, files, limits } = context;
   const { kysely } = database;
-  const content = createArtifactContent({ kysely, files, clock }, access);
+  const content = createArtifactContent({ kysely, files, clock, maxBytes: limits.fileBytes }, access);
 
   async function manifestOf({ id }: { readonly id: string }, artifactName: string): Promise<Manifest> {
     const size = (await files.size(manifestFile(id))) ?? 0;
