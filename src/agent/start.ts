@@ -84,7 +84,11 @@ export async function startAgent(config: AgentConfig, deps: AgentDeps = {}): Pro
       ? createControlPlane(told)
       : createPlainControlPlane({
           ...told,
-          ...{ entity: registration.entity, queueNames: config.queues, apiKey: config.apiKey, fetch, pass },
+          entity: registration.entity,
+          queueNames: config.queues,
+          apiKey: config.apiKey,
+          fetch,
+          pass,
           records: () => (plain as PlainRegistration).plainRecords,
         });
   const watcher = createTrainingWatcher({
@@ -93,7 +97,14 @@ export async function startAgent(config: AgentConfig, deps: AgentDeps = {}): Pro
     onProblem: (problem) => tellItems(problem),
   });
   const job: JobDeps = {
-    ...{ config, client, controlPlane, aws, watcher, clock, logger, fetch },
+    config,
+    client,
+    controlPlane,
+    aws,
+    watcher,
+    clock,
+    logger,
+    fetch,
     lookUpImage: createImageLookup(aws.ecr, clock),
     logRate: createRateLimit(LOG_CALLS_PER_SECOND, clock),
     pass,
@@ -122,7 +133,10 @@ export async function startAgent(config: AgentConfig, deps: AgentDeps = {}): Pro
   }
   const working = new Set<Promise<void>>();
   const dispatching = dispatch({
-    ...{ controlPlane, book, clock, logger },
+    controlPlane,
+    book,
+    clock,
+    logger,
     maxJobs: config.maxJobs,
     closing: closing.signal,
     work: (held: HeldItem) => {

@@ -23,7 +23,9 @@ export async function listSweeps(session: Session, options: ViewOptions & { read
   let after: string | null = null;
   do {
     const page: Awaited<ReturnType<typeof pageOfSweeps>> = await pageOfSweeps(session, {
-      ...{ ...at, after, first: Math.min(PAGE, options.limit - sweeps.length) },
+      ...at,
+      after,
+      first: Math.min(PAGE, options.limit - sweeps.length),
     });
     sweeps.push(...(page?.edges ?? []).map(({ node }) => node));
     after = page?.pageInfo.hasNextPage ? (page.pageInfo.endCursor ?? null) : null;
@@ -80,7 +82,9 @@ export async function showSweep(session: Session, name: string, options: ViewOpt
     .map((run) => {
       const summary = objectOf(run.summaryMetrics);
       return {
-        ...{ name: run.name, state: run.state, item: run.runQueueItem?.id ?? null },
+        name: run.name,
+        state: run.state,
+        item: run.runQueueItem?.id ?? null,
         itemState: run.runQueueItem?.state ?? null,
         message: run.runQueueItem?.message ?? null,
         parameters: Object.fromEntries(

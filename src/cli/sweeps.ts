@@ -39,14 +39,22 @@ export async function createSweep(
   const projectName = projectOf(session, options.project);
   const { viewer } = await session.client.request(ViewerDocument, {});
   const launchScheduler = writeLaunchScheduler({
-    ...{ queue, entity: entityName, project: projectName, author: viewer?.username ?? entityName, launch },
+    queue,
+    entity: entityName,
+    project: projectName,
+    author: viewer?.username ?? entityName,
+    launch,
     source: job === null ? { imageUri: imageUri ?? "" } : { job },
     scheduler: { ...scheduler, ...(workers === undefined ? {} : { num_workers: Number(workers) }) },
   });
   const values = scheduler.template_variables;
   const { upsertSweep } = await session.client.request(UpsertSweepDocument, {
     input: {
-      ...{ entityName, projectName, config, launchScheduler, state: "PENDING" },
+      entityName,
+      projectName,
+      config,
+      launchScheduler,
+      state: "PENDING",
       ...(isJsonObject(values) ? { templateVariableValues: JSON.stringify(values) } : {}),
     },
   });

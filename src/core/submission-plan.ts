@@ -199,7 +199,9 @@ function imageNeed({ spec, job, agent }: PlanInput, algorithm: JsonObject): Imag
         where: "AlgorithmSpecification.TrainingImage",
       });
     return {
-      ...{ kind: "build", code, base: code.base ?? agent.builderBase },
+      kind: "build",
+      code,
+      base: code.base ?? agent.builderBase,
       dockerfile: spec.overrides?.dockerfile ?? code.dockerfile,
     };
   }

@@ -35,7 +35,11 @@ export function assemble(parts: Parts): { readonly services: Services; readonly 
   const { database, files, clock, logger, secret, closing } = parts;
   const { limits, baseUrl, plainProtocol } = parts.config;
   const services = createServices({
-    ...{ database, files, clock, logger, random: randomBytes },
+    database,
+    files,
+    clock,
+    logger,
+    random: randomBytes,
     limits: {
       codeArchiveBytes: limits.codeBytes,
       fileBytes: limits.fileBytes,
@@ -48,18 +52,38 @@ export function assemble(parts: Parts): { readonly services: Services; readonly 
   const urlMinutes = limits.uploadUrlMinutes;
   const signedUrls = createSignedUrls({ files, clock, secret, minutes: urlMinutes });
   const runFiles = createRunFiles({
-    ...{ services, database, files, signedUrls, clock, logger, urlMinutes },
+    services,
+    database,
+    files,
+    signedUrls,
+    clock,
+    logger,
+    urlMinutes,
     maxBytes: limits.fileBytes,
   });
   services.alsoSweep(runFiles.sweep);
   const artifactTransfers = createArtifactTransfers({
-    ...{ services, database, files, clock, signedUrls, urlMinutes, newId: createIds(clock, randomBytes) },
+    services,
+    database,
+    files,
+    clock,
+    signedUrls,
+    urlMinutes,
+    newId: createIds(clock, randomBytes),
     pendingMs: parts.serviceLimits?.artifactPendingMs ?? DEFAULT_LIMITS.artifactPendingMs,
     maxBytes: limits.fileBytes,
   });
   services.alsoSweep(artifactTransfers.sweep);
   const app = createApp({
-    ...{ services, runFiles, clock, logger, limits, baseUrl, plainProtocol, closing, version: parts.version },
+    services,
+    runFiles,
+    clock,
+    logger,
+    limits,
+    baseUrl,
+    plainProtocol,
+    closing,
+    version: parts.version,
     wrongKeys: createWrongKeys(clock, limits.wrongKeysPerMinute),
     transfers: { files, signedUrls, received: runFiles.received },
     artifactTransfers,

@@ -111,13 +111,20 @@ export async function findKeyHolder(
   if (!row) return undefined;
   const { keyId, lastUsedAt, userId, username, entityId } = row;
   return {
-    ...{ keyId, lastUsedAt, userId, username, entityId },
+    keyId,
+    lastUsedAt,
+    userId,
+    username,
+    entityId,
     admin: row.admin === 1,
     memberships: rows.flatMap(({ memberOf, role }) => (memberOf && role ? [{ entityId: memberOf, role }] : [])),
     run:
       row.itemId !== null && row.runEntityId !== null && row.runProject !== null && row.runName !== null
         ? {
-            ...{ itemId: row.itemId, entityId: row.runEntityId, projectName: row.runProject, runName: row.runName },
+            itemId: row.itemId,
+            entityId: row.runEntityId,
+            projectName: row.runProject,
+            runName: row.runName,
             ended: row.endedAt !== null,
           }
         : null,

@@ -51,7 +51,11 @@ test.each([
 test("a run has the sweep's values over those of launch, its priority and template values", () => {
   const config = parseSweepConfig("method: grid\njob: me/p/train:latest\nparameters: {lr: {values: [0.1]}}");
   const text = writeLaunchScheduler({
-    ...{ queue: "it's", entity: "team", project: "p", author: "me", source: { job: "me/p/train:latest" } },
+    queue: "it's",
+    entity: "team",
+    project: "p",
+    author: "me",
+    source: { job: "me/p/train:latest" },
     scheduler: { num_workers: 3 },
     launch: { priority: 0, template_variables: { size: "big" }, overrides: { run_config: { seed: 1, lr: 9 } } },
   });
@@ -65,7 +69,13 @@ test("a run has the sweep's values over those of launch, its priority and templa
     priority: 0,
     templateVariableValues: '{"size":"big"}',
     runSpec: {
-      ...{ entity: "team", project: "p", author: "me", sweep_id: "abc", job: "me/p/train:latest", docker: {}, git: {} },
+      entity: "team",
+      project: "p",
+      author: "me",
+      sweep_id: "abc",
+      job: "me/p/train:latest",
+      docker: {},
+      git: {},
       overrides: { run_config: { seed: 1, lr: 0.1 } },
     },
   });

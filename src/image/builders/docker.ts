@@ -41,7 +41,10 @@ async function buildImage(engine: Engine, options: Options): Promise<BuiltImage>
     const { content, prepare, entryPoint } = await plan(engine, options, registry, workDirectory);
     const tag = contentTag(content);
     const finish = (digest: string, cached: boolean): BuiltImage => ({
-      ...{ imageUri: `${target.publicName}:${tag}`, digest, cached, seconds: (options.clock.now() - start) / 1000 },
+      imageUri: `${target.publicName}:${tag}`,
+      digest,
+      cached,
+      seconds: (options.clock.now() - start) / 1000,
       ...(entryPoint === undefined ? {} : { entryPoint }),
     });
     const unchanged = async () => {
@@ -97,7 +100,9 @@ async function plan(engine: Engine, options: Options, registry: Registry, workDi
     content: { kind: "dockerfile", platform, context: digest, dockerfile: chosen.dockerfile },
     entryPoint: chosen.entryPoint,
     prepare: async () => ({
-      ...{ entries, dockerfile: chosen.dockerfile, path: join(context, chosen.dockerfile) },
+      entries,
+      dockerfile: chosen.dockerfile,
+      path: join(context, chosen.dockerfile),
       name: posix.join(chosen.context, chosen.dockerfile),
       labels: { "io.slipway.code": digest },
     }),
@@ -126,8 +131,13 @@ async function planGenerated(
   const { buildKit } = await engine.abilities();
   return {
     content: {
-      ...{ kind: "layers", base: base.digest, platform: formatPlatform(parsePlatform(options.platform)), code },
-      ...{ requirements: file?.path ?? null, python: options.pythonVersion ?? null, entryPoint: options.entryPoint },
+      kind: "layers",
+      base: base.digest,
+      platform: formatPlatform(parsePlatform(options.platform)),
+      code,
+      requirements: file?.path ?? null,
+      python: options.pythonVersion ?? null,
+      entryPoint: options.entryPoint,
     },
     prepare: async () => {
       const secrets = [...((await options.docker?.secrets?.()) ?? new Map()).keys()];
@@ -135,14 +145,20 @@ async function planGenerated(
       await writeFile(
         path,
         generateDockerfile({
-          ...{ base: base.from, requirements: file, entryPoint: options.entryPoint, code: CODE, buildKit },
+          base: base.from,
+          requirements: file,
+          entryPoint: options.entryPoint,
+          code: CODE,
+          buildKit,
           secrets: buildKit ? secrets : [],
         }),
       );
       const inside: TreeEntry[] = entries.map((entry) => ({ ...entry, path: `${CODE}/${entry.path}` }));
       const { size } = await stat(path);
       return {
-        ...{ dockerfile: GENERATED, path, name: "the generated Dockerfile" },
+        dockerfile: GENERATED,
+        path,
+        name: "the generated Dockerfile",
         entries: [
           { kind: "file", path: GENERATED, source: path, size, executable: false },
           { kind: "directory", path: CODE },

@@ -71,8 +71,12 @@ async function buildIn(
   const own = requirements !== undefined && from === undefined ? await pythonTarget() : undefined;
 
   const tag = contentTag({
-    ...{ kind: "layers", base: from?.digest ?? "host", platform: formatPlatform(platform), code: codeDigest },
-    ...{ requirements: requirements?.path ?? null, python: own?.identity ?? options.pythonVersion ?? null },
+    kind: "layers",
+    base: from?.digest ?? "host",
+    platform: formatPlatform(platform),
+    code: codeDigest,
+    requirements: requirements?.path ?? null,
+    python: own?.identity ?? options.pythonVersion ?? null,
     entryPoint: options.entryPoint,
   });
   const imageUri = `${target.publicName}:${tag}`;
@@ -95,15 +99,30 @@ async function buildIn(
         const forPython = own ?? (await pythonTarget());
         const key = dependencyKey(requirements, forPython, codeDigest);
         dependencies = {
-          ...{ key, requirements, target: forPython, code: directory, workDirectory, python, cache, registry },
-          ...{ repository, signal, say: (message: string) => say("dependencies", message) },
+          key,
+          requirements,
+          target: forPython,
+          code: directory,
+          workDirectory,
+          python,
+          cache,
+          registry,
+          repository,
+          signal,
+          say: (message: string) => say("dependencies", message),
         };
       }
       const packages = dependencies === undefined ? undefined : await dependencyLayer(dependencies);
       if (packages !== undefined && !packages.built) say("dependencies", "The packages are unchanged");
       say("pushing", `Sending ${tag}`);
       const digest = await pushImage({
-        ...{ registry, repository, tag, base, from, cache, workDirectory },
+        registry,
+        repository,
+        tag,
+        base,
+        from,
+        cache,
+        workDirectory,
         layers: [
           ...(packages === undefined
             ? []

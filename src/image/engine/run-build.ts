@@ -62,7 +62,12 @@ export async function runDockerBuild(
     message: `Building by ${buildKit ? "BuildKit" : "the engine"} for ${platform}`,
   });
   const parameters = {
-    ...{ t: build.image, dockerfile: build.dockerfile, platform, labels: build.labels, rm: "1", forcerm: "1" },
+    t: build.image,
+    dockerfile: build.dockerfile,
+    platform,
+    labels: build.labels,
+    rm: "1",
+    forcerm: "1",
     ...(options.docker?.network === undefined ? {} : { networkmode: options.docker.network }),
   };
   const session = buildKit

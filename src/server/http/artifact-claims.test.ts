@@ -79,8 +79,14 @@ function writing(app: TestApp) {
     send,
     async create({ key, runName }: Writer, name: string, contents: Contents, more: object = {}): Promise<string> {
       const input = {
-        ...{ entityName: "admin", projectName: "digits", runName, artifactTypeName: "dataset" },
-        ...{ artifactCollectionName: name, digest: digestOf(contents), digestAlgorithm: "MANIFEST_MD5", ...more },
+        entityName: "admin",
+        projectName: "digits",
+        runName,
+        artifactTypeName: "dataset",
+        artifactCollectionName: name,
+        digest: digestOf(contents),
+        digestAlgorithm: "MANIFEST_MD5",
+        ...more,
       };
       const { createArtifact } = await call<{ createArtifact: { artifact: { id: string } } }>(
         key,
@@ -92,7 +98,12 @@ function writing(app: TestApp) {
     async manifest({ key, runName }: Writer, id: string, contents: Contents, more: object = {}): Promise<void> {
       const text = JSON.stringify({ version: 1, contents });
       const input = {
-        ...{ artifactID: id, name: "m", digest: md5(text), entityName: "admin", projectName: "digits", runName },
+        artifactID: id,
+        name: "m",
+        digest: md5(text),
+        entityName: "admin",
+        projectName: "digits",
+        runName,
         ...more,
       };
       const { createArtifactManifest } = await call<{
@@ -123,7 +134,10 @@ function writing(app: TestApp) {
         `mutation P($input: CompleteMultipartUploadArtifactInput!) { completeMultipartUploadArtifact(input: $input) { digest } }`,
         {
           input: {
-            ...{ completeMultipartAction: "Complete", artifactID: id, storagePath, uploadID },
+            completeMultipartAction: "Complete",
+            artifactID: id,
+            storagePath,
+            uploadID,
             completedParts: parts.map((part, i) => ({ partNumber: i + 1, hexMD5: md5(part, "hex") })),
           },
         },

@@ -145,7 +145,13 @@ export function createAccountsService(context: ServiceContext): AccountsService 
       const roles = new Map<string, MemberRole>([[entityId, "ADMIN"]]);
       for (const membership of holder.memberships) roles.set(membership.entityId, membership.role);
       return {
-        ...{ userId, username, entityId, entityName: username, admin, apiKeyId: keyId, roles },
+        userId,
+        username,
+        entityId,
+        entityName: username,
+        admin,
+        apiKeyId: keyId,
+        roles,
         run,
       };
     },

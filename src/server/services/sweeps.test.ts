@@ -165,8 +165,14 @@ describe.each(databases)("sweeps on $name", ({ open }) => {
     const CONFIG = `${GRID}\nimage_uri: some/image:tag`;
     const spec = (more: object = {}) =>
       JSON.stringify({
-        ...{ entity: "team", project: "tuning", name: "Scheduler.WANDB_SWEEP_ID", run_id: "WANDB_SWEEP_ID" },
-        ...{ uri: "placeholder-uri-scheduler", resource: "local-process", docker: {}, git: {} },
+        entity: "team",
+        project: "tuning",
+        name: "Scheduler.WANDB_SWEEP_ID",
+        run_id: "WANDB_SWEEP_ID",
+        uri: "placeholder-uri-scheduler",
+        resource: "local-process",
+        docker: {},
+        git: {},
         overrides: {
           entry_point: ["wandb", "scheduler", "WANDB_SWEEP_ID"],
           args: ["--queue", "'tuners'", "--project", "'tuning'", "--image_uri", "some/image:tag"],
@@ -179,7 +185,9 @@ describe.each(databases)("sweeps on $name", ({ open }) => {
 
     beforeAll(async () => {
       await plane.services.queues.upsert(plane.admin, {
-        ...{ entityName: "team", queueName: "tuners", resourceType: "sagemaker" },
+        entityName: "team",
+        queueName: "tuners",
+        resourceType: "sagemaker",
         resourceConfig: JSON.stringify({
           RoleArn: "arn:aws:iam::123456789012:role/SageMaker",
           OutputDataConfig: { S3OutputPath: "s3://models/out" },
@@ -214,7 +222,10 @@ describe.each(databases)("sweeps on $name", ({ open }) => {
       const agent = await plane.services.sweeps.createAgent(plane.admin, { ...at, sweep: sweep.id, host: "h-0" });
       const { run_id: name } = runOf(await beat(agent));
       const runSpec = JSON.stringify({
-        ...{ entity: "team", project: "tuning", run_id: name, sweep_id: sweep.id },
+        entity: "team",
+        project: "tuning",
+        run_id: name,
+        sweep_id: sweep.id,
         docker: { docker_image: "some/image:tag" },
       });
       const child = await plane.services.items.push(plane.admin, {

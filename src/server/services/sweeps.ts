@@ -172,8 +172,11 @@ export function createSweepsService(context: ServiceContext): SweepsService {
         sweepName: sweep.id,
       });
       await insertSweepRun(tx.kysely, {
-        ...{ sweepId: sweep.id, runId: run.id, agentId },
-        ...{ position, point: JSON.stringify(point) },
+        sweepId: sweep.id,
+        runId: run.id,
+        agentId,
+        position,
+        point: JSON.stringify(point),
       });
       return { type: "run", run_id: run.name, args: argumentsOf(config, point) };
     });

@@ -66,7 +66,11 @@ export async function createTestApp(
   const files = options.files ?? createDirectoryFileStore(directory);
   const closing = new AbortController();
   const { services, app } = assemble({
-    ...{ database, files, clock, logger, closing: closing.signal },
+    database,
+    files,
+    clock,
+    logger,
+    closing: closing.signal,
     config: { ...readServerConfig({ HOME: directory, ...options.env }), baseUrl: undefined },
     secret: randomBytes(32),
     version: "0.0.0-test",

@@ -36,8 +36,10 @@ beforeAll(async () => {
   agent = startSlipway(agentDir, ["launch-agent", "-q", QUEUE, "-c", config, "--data", agentDir], {
     env: {
       ...awsVariables(world.aws),
-      ...{ DOCKER_HOST: engine.host, BUILD_TOKEN: "s3same-open" },
-      ...{ WANDB_BASE_URL: world.client.baseUrl, WANDB_API_KEY: await apiKey() },
+      DOCKER_HOST: engine.host,
+      BUILD_TOKEN: "s3same-open",
+      WANDB_BASE_URL: world.client.baseUrl,
+      WANDB_API_KEY: await apiKey(),
     },
   });
 });

@@ -219,7 +219,10 @@ describe("launching a job", () => {
   test("pushes its very version, with values that its schema takes", async () => {
     await world.graphql(`mutation Q($input: UpsertRunQueueInput!) { upsertRunQueue(input: $input) { success } }`, {
       input: {
-        ...{ entityName: "admin", projectName: "model-registry", queueName: "jobs", resourceType: "sagemaker" },
+        entityName: "admin",
+        projectName: "model-registry",
+        queueName: "jobs",
+        resourceType: "sagemaker",
         resourceConfig: JSON.stringify({
           RoleArn: "arn:aws:iam::123456789012:role/SlipwaySageMakerExecution",
           OutputDataConfig: { S3OutputPath: "s3://bucket/output" },

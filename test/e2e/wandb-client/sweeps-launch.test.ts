@@ -41,7 +41,10 @@ describe.each(CROSSED_WORLDS)("sweeps on launch queues, on $database", ({ databa
   test.each(releases)("wandb %s: the scheduler pushes a run for each point, and a cancel ends all", async (release) => {
     const queue = `sweeps-${release.replaceAll(".", "-")}`;
     const input = {
-      ...{ entityName: "admin", projectName: "model-registry", queueName: queue, resourceType: "sagemaker" },
+      entityName: "admin",
+      projectName: "model-registry",
+      queueName: queue,
+      resourceType: "sagemaker",
       resourceConfig: JSON.stringify({
         RoleArn: "arn:aws:iam::123456789012:role/SageMaker",
         OutputDataConfig: { S3OutputPath: "s3://models/out" },

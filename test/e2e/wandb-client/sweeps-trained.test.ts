@@ -107,13 +107,19 @@ describe.each(WORLDS)("sweeps that train, on $database", ({ database, releases }
         command: [python, "${program}", "${args}"],
       };
       const grid = await launch(client, {
-        ...{ ...common, method: "grid", parameters: { x: { values: [1, 2, 4] } }, scheduler: { num_workers: 2 } },
+        ...common,
+        method: "grid",
+        parameters: { x: { values: [1, 2, 4] } },
+        scheduler: { num_workers: 2 },
       });
       const early = await reached(grid, "the first runs", ({ runs }) => runs.length === 2);
       expect(early).toMatchObject({ state: "RUNNING", scheduler: { state: "CLAIMED" } });
       await world.restartServer("SIGKILL");
       const bayes = await launch(client, {
-        ...{ ...common, method: "bayes", run_cap: 2, parameters: { x: { min: 0.5, max: 3.5 } } },
+        ...common,
+        method: "bayes",
+        run_cap: 2,
+        parameters: { x: { min: 0.5, max: 3.5 } },
         scheduler: { num_workers: 1 },
       });
       const whole = await reached(grid, "the end", ({ scheduler }) => scheduler.state !== "CLAIMED");
@@ -135,7 +141,9 @@ describe.each(WORLDS)("sweeps that train, on $database", ({ database, releases }
     async (release) => {
       const client = await world.client(release);
       const config = {
-        ...{ method: "random", parameters: { x: { values: [1, 2] } }, scheduler: { num_workers: 1 } },
+        method: "random",
+        parameters: { x: { values: [1, 2] } },
+        scheduler: { num_workers: 1 },
         command: ["python3", "hold.py"],
       };
       const sweep = await launch(client, config);

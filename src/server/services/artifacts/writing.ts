@@ -229,7 +229,12 @@ export function createArtifactWriting(
       const base = wanted === null ? undefined : await access.readable(principal, wanted);
       if (wanted !== null && !base) throw notFound(wanted);
       const manifest = {
-        ...{ id: newId(), artifactId: artifact.id, digest, kind, baseId: base?.id ?? null, received: 0 },
+        id: newId(),
+        artifactId: artifact.id,
+        digest,
+        kind,
+        baseId: base?.id ?? null,
+        received: 0,
         createdAt: clock.now(),
       };
       await insertManifest(kysely, manifest);

@@ -159,7 +159,13 @@ export function createRunStreamWriter(context: ServiceContext): RunStreamWriter 
     const byteOffset = await files.append(file, bytes);
     const steps = stream === "history" ? stepsOf(lines) : [];
     return {
-      ...{ runId, stream, firstLine: offset, lineCount: lines.length, file, byteOffset, byteLength: bytes.length },
+      runId,
+      stream,
+      firstLine: offset,
+      lineCount: lines.length,
+      file,
+      byteOffset,
+      byteLength: bytes.length,
       minStep: steps.length === 0 ? null : steps.reduce((a, b) => Math.min(a, b)),
       maxStep: steps.length === 0 ? null : steps.reduce((a, b) => Math.max(a, b)),
     };

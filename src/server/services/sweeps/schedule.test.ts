@@ -38,7 +38,10 @@ describe.each(databases)("sweeps that the server schedules, on $name", ({ open }
   }
   function schedulerOn(queue: QueueRecord, workers: number): string {
     return writeLaunchScheduler({
-      ...{ queue: queue.name, entity: "admin", project: "tuning", author: "admin" },
+      queue: queue.name,
+      entity: "admin",
+      project: "tuning",
+      author: "admin",
       source: { imageUri: "registry.example/train:1" },
       scheduler: { num_workers: workers },
       launch: { priority: 1 },
@@ -193,14 +196,23 @@ describe.each(databases)("sweeps that the server schedules, on $name", ({ open }
     const { accounts } = plane.services;
     const person = await plane.user("tuner");
     const queue = await plane.services.queues.upsert(plane.admin, {
-      ...{ entityName: "tuner", queueName: "own", resourceType: "sagemaker", resourceConfig: CONFIG },
+      entityName: "tuner",
+      queueName: "own",
+      resourceType: "sagemaker",
+      resourceConfig: CONFIG,
     });
     const agent = await plane.services.agents.create(person, {
-      ...{ entityName: "tuner", queueIds: [queue.id], hostname: "host", replaces: null },
+      entityName: "tuner",
+      queueIds: [queue.id],
+      hostname: "host",
+      replaces: null,
     });
     const launchScheduler = schedulerOn(queue, 1).replaceAll('\\"admin\\"', '\\"tuner\\"');
     const sweep = await plane.services.sweeps.upsert(person, {
-      ...{ entityName: "tuner", projectName: "tuning", config: GRID, launchScheduler },
+      entityName: "tuner",
+      projectName: "tuning",
+      config: GRID,
+      launchScheduler,
     });
     await plane.services.items.lease(person, { launchAgentId: agent.id, max: 1, waitSeconds: 0 });
     await accounts.deleteUser(plane.admin, "tuner");

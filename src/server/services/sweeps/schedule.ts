@@ -41,7 +41,11 @@ export async function takeScheduler(tx: Tx, item: ItemRecord): Promise<void> {
     tx,
     { id: item.id, states: ["LEASED"], fencingToken: item.fencingToken },
     {
-      ...{ state: "CLAIMED", phase: "training", raiseToken: true, agentId: null, leaseExpiresAt: null },
+      state: "CLAIMED",
+      phase: "training",
+      raiseToken: true,
+      agentId: null,
+      leaseExpiresAt: null,
       associatedRunId: item.runId,
     },
     { kind: "claimed", actor: "server", message: "The server pushes the runs of this sweep" },
