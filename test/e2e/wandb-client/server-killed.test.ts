@@ -40,16 +40,25 @@ from wandb.sdk.launch import launch_add
 queued = launch_add(docker_image="${image}", project="${project}", entity="admin", queue_name="killed", entry_point=["${python}", "train.py"])
 run = queued.wait_until_finished()
 print(json.dumps([run.state, [row["step"] for row in run.scan_history()]]))`);
+      // Before it takes an artifact, 0.23.0 asks once whether its key is good, and raises when nobody answers just then.
       const written = client.python(`
 import os, time, wandb
 run = wandb.init(project="${project}", id="long")
+def send(artifact):
+    while True:
+        try:
+            return run.log_artifact(artifact)
+        except wandb.errors.AuthenticationError as error:
+            if "Unable to connect" not in str(error):
+                raise
+            time.sleep(0.2)
 for step in range(200):
     run.log({"loss": step})
     if step % 40 == 0:
         open(f"{step}.bin", "wb").write(step.to_bytes(2, "big") * 1_500_000)
         artifact = wandb.Artifact("weights", "model")
         artifact.add_file(f"{step}.bin")
-        run.log_artifact(artifact)
+        send(artifact)
     time.sleep(0.1)
 run.finish()`);
       const lines = async (name?: string) => {
