@@ -19,6 +19,15 @@ with wandb.init() as run:
     assert float(given["x"]) == run.config["x"], (given, dict(run.config))
     run.log({"loss": (run.config["x"] - 2) ** 2})
 `;
+/** Good with x = 2; else it goes on for a minute, without getting better. */
+const RUNGS = `
+import time, wandb
+with wandb.init(settings=wandb.Settings(x_file_stream_transmit_interval=1)) as run:
+    for step in range(4 if run.config["x"] == 2 else 300):
+        run.log({"loss": (run.config["x"] - 2) ** 2})
+        if run.config["x"] != 2:
+            time.sleep(0.2)
+`;
 const HOLD = "import time\ntime.sleep(3600)\n";
 
 interface Run {
@@ -43,7 +52,7 @@ describe.each(WORLDS)("sweeps that train, on $database", ({ database, releases }
   beforeAll(async () => {
     world = await startWandbWorld({ database, localAws: true });
     const local = localAwsOf(world);
-    image = await pushTrainingImage(local, "sweep", { "train.py": TRAIN, "hold.py": HOLD });
+    image = await pushTrainingImage(local, "sweep", { "train.py": TRAIN, "hold.py": HOLD, "rungs.py": RUNGS });
     await makeTrainingQueue(world, "sweeps");
     agent = world.start(["launch-agent", "-q", "sweeps", "--data", join(world.dataDir, "agent")], {
       env: { ...awsVariables(local.environment), WANDB_BASE_URL: world.url, WANDB_API_KEY: world.apiKey },
@@ -95,6 +104,36 @@ describe.each(WORLDS)("sweeps that train, on $database", ({ database, releases }
     const found = await new SageMakerClient(client).send(new ListTrainingJobsCommand({ NameContains: run.name }));
     return found.TrainingJobSummaries?.length ?? 0;
   }
+
+  test.each(releases)("wandb %s: a run that falls behind is stopped, and its training job with it", async (release) => {
+    const { python } = await pythonPeers(release);
+    const sweep = await launch(await world.client(release), {
+      method: "grid",
+      metric: { name: "loss", goal: "minimize" },
+      early_terminate: { type: "hyperband", min_iter: 3 },
+      parameters: { x: { values: [2, 1] } },
+      program: "rungs.py",
+      command: [python, "${program}"],
+      scheduler: { num_workers: 1 },
+    });
+    const ended = await reached(
+      sweep,
+      "the end",
+      ({ scheduler }) => scheduler.state !== "CLAIMED" && scheduler.state !== "PENDING",
+    );
+    expect(ended, agent.output()).toMatchObject({ state: "FINISHED", bestLoss: 0, scheduler: { state: "FINISHED" } });
+    const runs = [...ended.runs].sort((a, b) => xOf(b) - xOf(a));
+    expect(runs.map((run) => [xOf(run), run.state, run.runQueueItem?.state])).toEqual([
+      [2, "finished", "FINISHED"],
+      [1, "killed", "STOPPED"],
+    ]);
+    const { client } = localAwsOf(world);
+    const name = runs[1]?.name ?? "";
+    const { TrainingJobSummaries: jobs = [] } = await new SageMakerClient(client).send(
+      new ListTrainingJobsCommand({ NameContains: name }),
+    );
+    expect(jobs.map(({ TrainingJobStatus }) => TrainingJobStatus)).toEqual(["Stopped"]);
+  });
 
   test.each(releases)(
     "wandb %s: a grid whose server is killed has each run once; bayes ends at its cap",
