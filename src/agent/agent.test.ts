@@ -5,7 +5,7 @@ import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { awsVariables, openWorld, temporaryDirectory, type World } from "../../test/support/world.ts";
 import { AgentsDocument, StopAgentDocument, StopItemDocument } from "../client/generated/operations.ts";
-import { parseLaunchConfig } from "../core/launch-config.ts";
+import { parseLaunchConfig } from "../core/launch-config/launch-config.ts";
 import { readLocalAwsConfig } from "../local-aws/config.ts";
 import { startLocalAws } from "../local-aws/start.ts";
 import { readServerConfig } from "../server/config.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
-import { DEFAULT_LAUNCH_CONFIG, parseLaunchConfig } from "../core/launch-config.ts";
+import { DEFAULT_LAUNCH_CONFIG, parseLaunchConfig } from "../core/launch-config/launch-config.ts";
 import { readAgentConfig } from "./config.ts";
 
 const env = { WANDB_BASE_URL: "http://127.0.0.1:8080/", WANDB_API_KEY: "k", SLIPWAY_DATA: "/data" };

@@ -2,7 +2,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { type Problem, SlipwayError } from "../core/errors/slipway-error.ts";
-import type { LaunchConfig } from "../core/launch-config.ts";
+import type { LaunchConfig } from "../core/launch-config/launch-config.ts";
 
 /** Everything an agent is told before it starts. */
 export interface AgentConfig {

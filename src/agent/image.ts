@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { ecrRegion, ecrRepositoryUri } from "../core/image-repository.ts";
-import type { ImageNeed, SubmissionPlan } from "../core/submission-plan.ts";
+import type { ImageNeed, SubmissionPlan } from "../core/training/submission-plan.ts";
 import { readBuildSecrets } from "../image/build-secrets.ts";
 import { type BuiltImage, createBuilder } from "../image/builders/builder.ts";
 import { readDockerCredentials } from "../image/registry-credentials.ts";

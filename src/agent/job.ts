@@ -1,7 +1,7 @@
 import { backoffDelay } from "../client/backoff.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
-import type { RunSpec } from "../core/run-spec.ts";
-import { plannedJobName, type SubmissionPlan, withImageEntryPoint } from "../core/submission-plan.ts";
+import type { RunSpec } from "../core/items/run-spec.ts";
+import { plannedJobName, type SubmissionPlan, withImageEntryPoint } from "../core/training/submission-plan.ts";
 import { resolveJob } from "./code/resolve-job.ts";
 import { type HeldItem, Interrupted } from "./held-item.ts";
 import { ensureImage } from "./image.ts";

@@ -1,6 +1,6 @@
+import type { RunSpec } from "../core/items/run-spec.ts";
 import type { ResolvedJob } from "../core/jobs/resolved-job.ts";
-import type { RunSpec } from "../core/run-spec.ts";
-import { planSubmission, type SubmissionPlan } from "../core/submission-plan.ts";
+import { planSubmission, type SubmissionPlan } from "../core/training/submission-plan.ts";
 import type { HeldItem } from "./held-item.ts";
 import type { JobDeps } from "./job-deps.ts";
 

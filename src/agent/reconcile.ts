@@ -1,5 +1,5 @@
-import type { RunSpec } from "../core/run-spec.ts";
-import { plannedJobName } from "../core/submission-plan.ts";
+import type { RunSpec } from "../core/items/run-spec.ts";
+import { plannedJobName } from "../core/training/submission-plan.ts";
 import type { HeldItem } from "./held-item.ts";
 
 /**

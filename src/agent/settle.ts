@@ -1,7 +1,7 @@
 import type { SettleRunQueueItemInput, TrainingJobInput } from "../client/generated/operations.ts";
 import { IMAGE_ERRORS } from "../core/errors/image.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
-import type { ItemCause } from "../core/item-states.ts";
+import type { ItemCause } from "../core/items/item-states.ts";
 import { type AwsProblem, classifyAwsError } from "../sagemaker/aws-problem.ts";
 import type { HeldItem } from "./held-item.ts";
 import type { JobDeps } from "./job-deps.ts";

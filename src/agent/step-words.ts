@@ -1,4 +1,4 @@
-import type { ItemPhase } from "../core/item-states.ts";
+import type { ItemPhase } from "../core/items/item-states.ts";
 import type { TrainingStep } from "../sagemaker/training-status.ts";
 
 /** `0.35 s`, `12.3 s`, `3 min 20 s`, `2 h 5 min`. */

@@ -1,6 +1,6 @@
 import type { CreateTrainingJobRequest } from "@aws-sdk/client-sagemaker";
-import { maskSecrets, type RunSpec } from "../core/run-spec.ts";
-import { type SubmissionPlan, withImage } from "../core/submission-plan.ts";
+import { maskSecrets, type RunSpec } from "../core/items/run-spec.ts";
+import { type SubmissionPlan, withImage } from "../core/training/submission-plan.ts";
 import { describeTrainingJob, ITEM_VARIABLE, submitTrainingJob } from "../sagemaker/submit.ts";
 import { type HeldItem, Interrupted } from "./held-item.ts";
 import type { JobDeps } from "./job-deps.ts";

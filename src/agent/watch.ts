@@ -4,7 +4,7 @@ import { backoffDelay } from "../client/backoff.ts";
 import type { TrainingJobInput } from "../client/generated/operations.ts";
 import type { Clock } from "../core/clock.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
-import type { ItemPhase } from "../core/item-states.ts";
+import type { ItemPhase } from "../core/items/item-states.ts";
 import type { AwsClients } from "../sagemaker/aws-clients.ts";
 import { classifyAwsError } from "../sagemaker/aws-problem.ts";
 import { createLogTail, type LogTail } from "../sagemaker/log-tail.ts";

@@ -4,7 +4,7 @@ import type { AccessQueue, AccessSettings, AccessTargets } from "../core/aws-acc
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { type EcrRepository, ecrRepository, parseEcrRepository } from "../core/image-repository.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
-import type { LaunchConfig } from "../core/launch-config.ts";
+import type { LaunchConfig } from "../core/launch-config/launch-config.ts";
 import { collect } from "./collect.ts";
 import { readCliConfig } from "./config.ts";
 import { openSession, type SessionOptions, serverOptions } from "./session.ts";
@@ -79,7 +79,7 @@ async function readQueues(options: AccessOptions): Promise<AccessQueue[]> {
   if (options.queue === undefined) return queues;
   const [{ findQueue }, { resourceBody }] = await Promise.all([
     import("./queues.ts"),
-    import("../core/resource-args.ts"),
+    import("../core/training/resource-args.ts"),
   ]);
   const session = await openSession(options);
   for (const name of options.queue) {
@@ -96,8 +96,8 @@ async function readQueues(options: AccessOptions): Promise<AccessQueue[]> {
 async function queueOfFile(file: string): Promise<AccessQueue> {
   const [{ readInput }, { parseQueueFile }, { checkQueue }] = await Promise.all([
     import("./queues.ts"),
-    import("../core/queue-file.ts"),
-    import("../core/check-queue.ts"),
+    import("../core/queues/queue-file.ts"),
+    import("../core/queues/check-queue.ts"),
   ]);
   const read = parseQueueFile(await readInput(file, "--queue-file"), file, "sagemaker");
   const { problems } = checkQueue({
@@ -123,8 +123,8 @@ function isUndeclared(message: string): boolean {
 
 async function accessQueue(name: string, body: JsonObject, variables: unknown): Promise<AccessQueue> {
   const [{ normaliseCreateTrainingJob }, { parseTemplateVariables }] = await Promise.all([
-    import("../core/create-training-job.ts"),
-    import("../core/template-variables.ts"),
+    import("../core/training/create-training-job.ts"),
+    import("../core/queues/template-variables.ts"),
   ]);
   return {
     name,
@@ -134,7 +134,7 @@ async function accessQueue(name: string, body: JsonObject, variables: unknown): 
 }
 
 async function readConfigFile(file: string): Promise<LaunchConfig> {
-  const { parseLaunchConfig } = await import("../core/launch-config.ts");
+  const { parseLaunchConfig } = await import("../core/launch-config/launch-config.ts");
   try {
     return parseLaunchConfig(await readFile(file, "utf8"), file);
   } catch (error) {

@@ -19,7 +19,7 @@ export async function prepareFirstQueue({ baseUrl, credentials, localAws }: Firs
   const { entity } = await client.request(QueuesDocument, { entityName: credentials.entity });
   if (entity?.runQueues.some((queue) => queue.name === FIRST_QUEUE)) return;
   const configText = queueConfigText(localAws);
-  const { parseQueueFile } = await import("../core/queue-file.ts");
+  const { parseQueueFile } = await import("../core/queues/queue-file.ts");
   const { resourceConfig } = parseQueueFile(configText, "queue.yaml", "sagemaker");
   await client.request(UpsertQueueDocument, {
     input: {

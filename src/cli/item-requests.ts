@@ -1,7 +1,7 @@
 import colors from "picocolors";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
-import { awsCliCommand, diffRequests, withoutItem } from "../core/training-requests.ts";
+import { awsCliCommand, diffRequests, withoutItem } from "../core/training/training-requests.ts";
 import { type ShownItem, showItem } from "./follow.ts";
 import type { Session } from "./session.ts";
 

@@ -6,7 +6,7 @@ import {
   StopItemDocument,
 } from "../client/generated/operations.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
-import { ITEM_STATES, type ItemState } from "../core/item-states.ts";
+import { ITEM_STATES, type ItemState } from "../core/items/item-states.ts";
 import { nearest } from "../core/nearest.ts";
 import { followItem, isSettled, showItem } from "./follow.ts";
 import { printTable } from "./output/table.ts";

@@ -21,7 +21,7 @@ import { JOB_FILE, JOB_REQUIREMENTS_FILE, JOB_TYPE } from "../core/jobs/job-file
 import { codeJobNames, imageJobName, jobPath, repoJobName, safeArtifactName } from "../core/jobs/job-names.ts";
 import { jobFileText, type NewJobSource, requirementsText } from "../core/jobs/write-job-file.ts";
 import type { JsonObject } from "../core/json.ts";
-import { mintRunId, RUN_ID_BYTES } from "../core/run-id.ts";
+import { mintRunId, RUN_ID_BYTES } from "../core/runs/run-id.ts";
 import { codeFiles, textFile } from "./code-files.ts";
 import { defaultScript } from "./default-script.ts";
 import { projectOf } from "./project.ts";

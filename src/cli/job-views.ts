@@ -7,7 +7,7 @@ import {
   JobsDocument,
   TypedDocumentString,
 } from "../client/generated/operations.ts";
-import { artifactReference } from "../core/declared-artifacts.ts";
+import { artifactReference } from "../core/artifacts/declared-artifacts.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { JOB_FILE, JOB_FILE_MAX_BYTES, JOB_TYPE, type JobFile, parseJobFile } from "../core/jobs/job-file.ts";
 import { type JobInput, jobInputs } from "../core/jobs/job-inputs.ts";

@@ -11,7 +11,7 @@ import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { nearest } from "../core/nearest.ts";
 import { QUEUE_PROJECT } from "../core/protocol.ts";
-import { parseQueueFile, type QueueFile } from "../core/queue-file.ts";
+import { parseQueueFile, type QueueFile } from "../core/queues/queue-file.ts";
 import { nameAndValue } from "./name-and-value.ts";
 import { printTable } from "./output/table.ts";
 import { ago } from "./output/time.ts";

@@ -1,9 +1,9 @@
 import colors from "picocolors";
 import { SweepDocument, SweepsDocument } from "../client/generated/operations.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
-import { valueOfKey } from "../core/history-keys.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { parseLooseJson } from "../core/loose-json.ts";
+import { valueOfKey } from "../core/runs/history-keys.ts";
 import { parseSweepConfig } from "../core/sweeps/sweep-config.ts";
 import { printTable } from "./output/table.ts";
 import { ago } from "./output/time.ts";

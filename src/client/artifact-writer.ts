@@ -1,4 +1,4 @@
-import { digestText, type ManifestFile, manifestText } from "../core/artifact-manifest.ts";
+import { digestText, type ManifestFile, manifestText } from "../core/artifacts/artifact-manifest.ts";
 import type { Clock } from "../core/clock.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { type Backoff, backoffDelay, retryAfterMs } from "./backoff.ts";

@@ -1,4 +1,4 @@
-import type { ArtifactReference } from "../core/declared-artifacts.ts";
+import type { ArtifactReference } from "../core/artifacts/declared-artifacts.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import { type Client, type Transport, unreachable } from "./client.ts";
 import { errorOfBody } from "./errors.ts";

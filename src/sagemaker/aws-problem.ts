@@ -1,4 +1,4 @@
-import type { ItemCause } from "../core/item-states.ts";
+import type { ItemCause } from "../core/items/item-states.ts";
 import { own } from "../core/own.ts";
 
 /** What kind of trouble an AWS call ran into; decides what the agent does next. */

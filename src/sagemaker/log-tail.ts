@@ -5,7 +5,7 @@ import {
   type GetLogEventsCommandOutput,
 } from "@aws-sdk/client-cloudwatch-logs";
 import type { Clock } from "../core/clock.ts";
-import { TRAINING_LOG_GROUP } from "../core/training-log-group.ts";
+import { TRAINING_LOG_GROUP } from "../core/training/training-log-group.ts";
 import { classifyAwsError } from "./aws-problem.ts";
 import { advanceLogCursor, type LogCursor, readLogCursor, START, skipSeen, writeLogCursor } from "./log-cursor.ts";
 

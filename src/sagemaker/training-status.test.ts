@@ -1,7 +1,7 @@
 import type { DescribeTrainingJobResponse } from "@aws-sdk/client-sagemaker";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ITEM_PHASES } from "../core/item-states.ts";
+import { ITEM_PHASES } from "../core/items/item-states.ts";
 import { exitCodeOf, phaseOfSecondaryStatus, trainingEnd, trainingSteps } from "./training-status.ts";
 
 const job = (fields: Partial<Record<keyof DescribeTrainingJobResponse, unknown>>) =>

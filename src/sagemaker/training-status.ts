@@ -1,5 +1,5 @@
 import type { DescribeTrainingJobResponse, SecondaryStatusTransition } from "@aws-sdk/client-sagemaker";
-import type { ItemCause, ItemPhase, ItemState } from "../core/item-states.ts";
+import type { ItemCause, ItemPhase, ItemState } from "../core/items/item-states.ts";
 import { own } from "../core/own.ts";
 
 /** How a training job ended, in the words of items. */

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from "kysely";
-import type { ItemState } from "../core/item-states.ts";
+import type { ItemState } from "../core/items/item-states.ts";
 import { toItem } from "./items.ts";
 import type { ItemRecord, QueueCounts } from "./records.ts";
 import type { Tables } from "./tables.ts";

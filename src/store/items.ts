@@ -1,6 +1,6 @@
 import { type Kysely, type Selectable, sql, type UpdateObject } from "kysely";
-import { type ItemCause, type ItemPhase, type ItemState, isSettled } from "../core/item-states.ts";
-import type { RunSpec } from "../core/run-spec.ts";
+import { type ItemCause, type ItemPhase, type ItemState, isSettled } from "../core/items/item-states.ts";
+import type { RunSpec } from "../core/items/run-spec.ts";
 import type { Tx } from "./database.ts";
 import type { ItemErrorRecord, ItemRecord, TrainingRecord } from "./records.ts";
 import type { ItemsTable, Tables } from "./tables.ts";

@@ -1,6 +1,6 @@
-import type { ItemCause, ItemPhase, ItemState } from "../core/item-states.ts";
+import type { ItemCause, ItemPhase, ItemState } from "../core/items/item-states.ts";
+import type { RunSpec } from "../core/items/run-spec.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
-import type { RunSpec } from "../core/run-spec.ts";
 
 /*
  * What the store hands out: one plain object per noun. Times are milliseconds since 1970-01-01T00:00:00Z; what is not

@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from "kysely";
-import type { RunField, RunFilter, RunOrder, RunTest, TextColumn, TimeColumn } from "../core/run-filter.ts";
+import type { RunField, RunFilter, RunOrder, RunTest, TextColumn, TimeColumn } from "../core/runs/run-filter.ts";
 import type { JsonSearch } from "./json-search.ts";
 
 /*

@@ -1,5 +1,5 @@
 import { type Kysely, type RawBuilder, sql } from "kysely";
-import type { RunFilter, RunOrder } from "../core/run-filter.ts";
+import type { RunFilter, RunOrder } from "../core/runs/run-filter.ts";
 import type { JsonSearch } from "./json-search.ts";
 import type { RunRecord } from "./records.ts";
 import { filterSql, orderTerms, type SortTerm } from "./run-filter.ts";

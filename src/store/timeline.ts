@@ -1,5 +1,5 @@
 import type { Kysely } from "kysely";
-import type { ItemPhase, ItemState } from "../core/item-states.ts";
+import type { ItemPhase, ItemState } from "../core/items/item-states.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { Tx } from "./database.ts";
 import type { ItemRecord, TimelineRecord } from "./records.ts";

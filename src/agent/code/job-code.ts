@@ -1,13 +1,13 @@
 import { mkdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ArtifactEntry, Artifacts } from "../../client/artifacts.ts";
-import { type ArtifactReference, artifactReference } from "../../core/declared-artifacts.ts";
+import { type ArtifactReference, artifactReference } from "../../core/artifacts/declared-artifacts.ts";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
+import type { RunSpec } from "../../core/items/run-spec.ts";
 import { JOB_PATCH_FILE, JOB_REQUIREMENTS_FILE } from "../../core/jobs/job-file.ts";
 import { frozenVersions, installable } from "../../core/jobs/job-requirements.ts";
 import { notebookScript } from "../../core/jobs/notebook.ts";
 import { type JobCodeSource, scriptOf } from "../../core/jobs/resolved-job.ts";
-import type { RunSpec } from "../../core/run-spec.ts";
 import { applyPatch, checkOutCommit } from "../../image/git-source.ts";
 import { fetchArtifact, readEntry } from "./artifact-files.ts";
 

@@ -1,8 +1,8 @@
-import { artifactReference } from "../../core/declared-artifacts.ts";
+import { artifactReference } from "../../core/artifacts/declared-artifacts.ts";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
+import type { RunSpec } from "../../core/items/run-spec.ts";
 import { JOB_FILE, JOB_FILE_MAX_BYTES, JOB_TYPE, parseJobFile } from "../../core/jobs/job-file.ts";
 import { type ResolvedJob, resolveJobFile } from "../../core/jobs/resolved-job.ts";
-import type { RunSpec } from "../../core/run-spec.ts";
 import type { HeldItem } from "../held-item.ts";
 import type { JobDeps } from "../job-deps.ts";
 import { readEntry } from "./artifact-files.ts";

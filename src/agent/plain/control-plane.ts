@@ -13,8 +13,8 @@ import {
   type TypedDocumentString,
 } from "../../client/generated/operations.ts";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
+import type { RunSpec } from "../../core/items/run-spec.ts";
 import { QUEUE_PROJECT } from "../../core/protocol.ts";
-import type { RunSpec } from "../../core/run-spec.ts";
 import { type ControlPlane, type ControlPlaneOptions, mayPass, RETRY } from "../control-plane.ts";
 import type { PassPoint } from "../crash-point.ts";
 import { type HeldItem, Interrupted } from "../held-item.ts";

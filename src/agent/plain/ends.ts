@@ -6,7 +6,7 @@ import {
   type TypedDocumentString,
 } from "../../client/generated/operations.ts";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
-import type { RunSpec } from "../../core/run-spec.ts";
+import type { RunSpec } from "../../core/items/run-spec.ts";
 import type { HeldItem } from "../held-item.ts";
 import type { PlainOptions } from "./control-plane.ts";
 import type { PlainRecord } from "./records.ts";

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { RunSpec } from "../../core/run-spec.ts";
+import type { RunSpec } from "../../core/items/run-spec.ts";
 
 /** What an agent of the plain protocol keeps of an item it has taken: the server keeps nothing of it for the agent. */
 export interface PlainRecord {

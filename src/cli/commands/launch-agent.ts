@@ -31,7 +31,7 @@ export function launchAgentCommand(): Command {
     .action(async (options: LaunchAgentOptions) => {
       const config = readCliConfig(options);
       const [{ parseLaunchConfig, DEFAULT_LAUNCH_CONFIG }, { readAgentConfig }, { startAgent }] = await Promise.all([
-        import("../../core/launch-config.ts"),
+        import("../../core/launch-config/launch-config.ts"),
         import("../../agent/config.ts"),
         import("../../agent/start.ts"),
       ]);

@@ -3,9 +3,9 @@ import colors from "picocolors";
 import { PlainItemDocument, PlainPushDocument, PlainRunDocument } from "../../client/generated/operations.ts";
 import { systemClock } from "../../core/clock.ts";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
+import type { RunSpec } from "../../core/items/run-spec.ts";
 import { QUEUE_PROJECT } from "../../core/protocol.ts";
-import { mintRunId, RUN_ID_BYTES } from "../../core/run-id.ts";
-import type { RunSpec } from "../../core/run-spec.ts";
+import { mintRunId, RUN_ID_BYTES } from "../../core/runs/run-id.ts";
 import type { Session } from "../session.ts";
 
 export interface PlainPush {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { JsonObject } from "../json.ts";
-import { parseTemplateVariables } from "../template-variables.ts";
+import { parseTemplateVariables } from "../queues/template-variables.ts";
 import { type AccessSettings, accessTargets } from "./access-targets.ts";
 
 const BODY: JsonObject = {

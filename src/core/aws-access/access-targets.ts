@@ -1,7 +1,7 @@
 import { SlipwayError } from "../errors/slipway-error.ts";
 import { type EcrRepository, parseEcrRepository, partitionOfRegion } from "../image-repository.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
-import type { TemplateVariableDefinition } from "../template-variables.ts";
+import type { TemplateVariableDefinition } from "../queues/template-variables.ts";
 import { possibleTexts } from "./possible-texts.ts";
 import { type S3Place, s3Place } from "./s3-place.ts";
 

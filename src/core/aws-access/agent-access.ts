@@ -1,5 +1,5 @@
 import { dnsSuffixOf } from "../image-repository.ts";
-import { TRAINING_LOG_GROUP } from "../training-log-group.ts";
+import { TRAINING_LOG_GROUP } from "../training/training-log-group.ts";
 import type { AccessTargets } from "./access-targets.ts";
 import { keyNeed } from "./key-need.ts";
 import { type AccessNeed, accessNeed, exampleOf } from "./policy-document.ts";

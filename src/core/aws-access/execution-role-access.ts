@@ -1,4 +1,4 @@
-import { TRAINING_LOG_GROUP } from "../training-log-group.ts";
+import { TRAINING_LOG_GROUP } from "../training/training-log-group.ts";
 import type { AccessTargets } from "./access-targets.ts";
 import { keyNeed } from "./key-need.ts";
 import { type AccessNeed, accessNeed } from "./policy-document.ts";

@@ -1,4 +1,4 @@
-import type { TemplateVariableDefinition } from "../template-variables.ts";
+import type { TemplateVariableDefinition } from "../queues/template-variables.ts";
 
 const PLACE = /\{\{\s*([^{}]*?)\s*\}\}/;
 const MACRO = /\$\{[^{}]*\}/g;

@@ -2,7 +2,7 @@ import { type Problem, SlipwayError } from "../errors/slipway-error.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import { elementPath, memberPath } from "../json-path.ts";
 import { didYouMean } from "../nearest.ts";
-import { compilePattern, slowPattern } from "../template-pattern.ts";
+import { compilePattern, slowPattern } from "../queues/template-pattern.ts";
 import { readYaml } from "../yaml-document.ts";
 import { inputProblems } from "./input-schema.ts";
 

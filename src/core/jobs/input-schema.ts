@@ -3,7 +3,7 @@ import type { Problem } from "../errors/slipway-error.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import { elementPath, memberPath } from "../json-path.ts";
 import { didYouMean } from "../nearest.ts";
-import { slowPattern } from "../template-pattern.ts";
+import { slowPattern } from "../queues/template-pattern.ts";
 
 /** JSON Schemas that a job gives for its inputs: for the run's config, and for each of its managed config files. */
 export interface InputSchemas {

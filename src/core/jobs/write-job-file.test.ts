@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { digestText } from "../artifact-manifest.ts";
+import { digestText } from "../artifacts/artifact-manifest.ts";
 import { parseJobFile } from "./job-file.ts";
 import { codeJobNames, imageJobName, jobAddress, jobPath, repoJobName, safeArtifactName } from "./job-names.ts";
 import { jobFileText, type NewJobSource, requirementsText } from "./write-job-file.ts";

@@ -1,6 +1,6 @@
 import { SlipwayError } from "../errors/slipway-error.ts";
+import type { RunSpec } from "../items/run-spec.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
-import type { RunSpec } from "../run-spec.ts";
 
 /** What the wandb client writes where the sweep's id belongs: it does not know it before the sweep is made. */
 const ID_PLACE = "WANDB_SWEEP_ID";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { RunSpec } from "../run-spec.ts";
+import type { RunSpec } from "../items/run-spec.ts";
 import { readLaunchScheduler, schedulerSettings, writeLaunchScheduler } from "./launch-scheduler.ts";
 import { fillCommand, pythonText } from "./sweep-command.ts";
 import { parseSweepConfig } from "./sweep-config.ts";

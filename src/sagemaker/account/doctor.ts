@@ -11,7 +11,7 @@ import { executionRoleNeeds } from "../../core/aws-access/execution-role-access.
 import { lintTrust } from "../../core/aws-access/lint/lint-trust.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { JsonValue } from "../../core/json.ts";
-import { TRAINING_LOG_GROUP } from "../../core/training-log-group.ts";
+import { TRAINING_LOG_GROUP } from "../../core/training/training-log-group.ts";
 import { classifyAwsError } from "../aws-problem.ts";
 import type { AccountClients } from "./account-clients.ts";
 import { simulateNeeds } from "./simulate.ts";

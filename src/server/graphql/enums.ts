@@ -1,4 +1,4 @@
-import { ITEM_CAUSES, ITEM_PHASES, ITEM_STATES } from "../../core/item-states.ts";
+import { ITEM_CAUSES, ITEM_PHASES, ITEM_STATES } from "../../core/items/item-states.ts";
 import { builder } from "./builder.ts";
 
 export const AlertSeverity = builder.enumType("AlertSeverity", { values: ["INFO", "WARN", "ERROR"] as const });

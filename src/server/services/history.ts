@@ -1,5 +1,5 @@
-import { valueOfKey } from "../../core/history-keys.ts";
 import type { JsonObject, JsonValue } from "../../core/json.ts";
+import { valueOfKey } from "../../core/runs/history-keys.ts";
 import type { RunRecord } from "../../store/records.ts";
 import type { ServiceContext } from "./context.ts";
 import { type NumberedLine, readRunLines, rowOf } from "./runs/lines.ts";

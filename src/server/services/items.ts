@@ -1,8 +1,8 @@
-import { explainItem } from "../../core/causes.ts";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
-import type { ItemCause, ItemPhase, ItemState } from "../../core/item-states.ts";
+import { explainItem } from "../../core/items/causes.ts";
+import type { ItemCause, ItemPhase, ItemState } from "../../core/items/item-states.ts";
+import { maskSecrets, type RunSpec } from "../../core/items/run-spec.ts";
 import type { JsonValue } from "../../core/json.ts";
-import { maskSecrets, type RunSpec } from "../../core/run-spec.ts";
 import { findAgent, listAgents } from "../../store/agents.ts";
 import {
   countBefore,

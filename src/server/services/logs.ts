@@ -1,5 +1,5 @@
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
-import { isSettled } from "../../core/item-states.ts";
+import { isSettled } from "../../core/items/item-states.ts";
 import type { Tx } from "../../store/database.ts";
 import type { FileStore } from "../../store/files.ts";
 import { randomText } from "../../store/ids.ts";

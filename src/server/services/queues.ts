@@ -1,7 +1,7 @@
-import { requireValidQueue } from "../../core/check-queue.ts";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import type { JsonObject, JsonValue } from "../../core/json.ts";
-import { DEFAULT_RESOURCE } from "../../core/resources.ts";
+import { requireValidQueue } from "../../core/queues/check-queue.ts";
+import { DEFAULT_RESOURCE } from "../../core/training/resources.ts";
 import type { Tx } from "../../store/database.ts";
 import { countItems, pendingItemIds } from "../../store/item-queries.ts";
 import {

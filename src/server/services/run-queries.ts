@@ -1,5 +1,5 @@
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
-import { parseRunFilter, parseRunOrder } from "../../core/run-filter.ts";
+import { parseRunFilter, parseRunOrder } from "../../core/runs/run-filter.ts";
 import type { ProjectRecord, RunRecord } from "../../store/records.ts";
 import { countRuns, queryRuns, type RunPlace } from "../../store/run-queries.ts";
 import { findRun } from "../../store/runs.ts";

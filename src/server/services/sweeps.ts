@@ -1,6 +1,6 @@
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
-import { isSettled } from "../../core/item-states.ts";
-import { mintRunId, RUN_ID_BYTES } from "../../core/run-id.ts";
+import { isSettled } from "../../core/items/item-states.ts";
+import { mintRunId, RUN_ID_BYTES } from "../../core/runs/run-id.ts";
 import { argumentsOf, runCount } from "../../core/sweeps/next-point.ts";
 import { parseSweepConfig, type SweepConfig } from "../../core/sweeps/sweep-config.ts";
 import type { Tx } from "../../store/database.ts";

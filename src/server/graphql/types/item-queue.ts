@@ -1,4 +1,4 @@
-import type { RunSpec } from "../../../core/run-spec.ts";
+import type { RunSpec } from "../../../core/items/run-spec.ts";
 import type { ItemRecord } from "../../../store/records.ts";
 import { builder } from "../builder.ts";
 import { globalId, requireKey } from "../ids.ts";

@@ -1,5 +1,9 @@
 import type { Kysely } from "kysely";
-import { type ArtifactReference, artifactReference, declaredArtifacts } from "../../../core/declared-artifacts.ts";
+import {
+  type ArtifactReference,
+  artifactReference,
+  declaredArtifacts,
+} from "../../../core/artifacts/declared-artifacts.ts";
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
 import { JOB_FILE, JOB_FILE_MAX_BYTES, JOB_TYPE } from "../../../core/jobs/job-file.ts";
 import { parseLooseJson } from "../../../core/loose-json.ts";

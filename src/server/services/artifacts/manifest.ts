@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { digestText } from "../../../core/artifact-manifest.ts";
+import { digestText } from "../../../core/artifacts/artifact-manifest.ts";
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
 
 /** Where the bytes of a manifest lie. */

@@ -1,11 +1,11 @@
-import { type ArtifactReference, artifactReference } from "../../../core/declared-artifacts.ts";
+import { type ArtifactReference, artifactReference } from "../../../core/artifacts/declared-artifacts.ts";
 import { type Problem, SlipwayError } from "../../../core/errors/slipway-error.ts";
+import type { RunSpec } from "../../../core/items/run-spec.ts";
 import { inputProblems, inputSchemas } from "../../../core/jobs/input-schema.ts";
 import { inputTypeWarnings } from "../../../core/jobs/input-types.ts";
 import { JOB_TYPE, parseJobFile } from "../../../core/jobs/job-file.ts";
 import { parseLooseJson } from "../../../core/loose-json.ts";
 import { didYouMean } from "../../../core/nearest.ts";
-import type { RunSpec } from "../../../core/run-spec.ts";
 import { listCollections } from "../../../store/artifact-collections.ts";
 import type { ArtifactRecord } from "../../../store/artifacts.ts";
 import { findEntity } from "../../../store/entities.ts";

@@ -1,5 +1,5 @@
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
-import type { RunSpec } from "../../../core/run-spec.ts";
+import type { RunSpec } from "../../../core/items/run-spec.ts";
 import { isSchedulerSpec } from "../../../core/sweeps/launch-scheduler.ts";
 import { findAgent, touchAgent } from "../../../store/agents.ts";
 import { insertApiKey, mintApiKey } from "../../../store/api-keys.ts";

@@ -1,4 +1,4 @@
-import { isSettled } from "../../../core/item-states.ts";
+import { isSettled } from "../../../core/items/item-states.ts";
 import type { Tx } from "../../../store/database.ts";
 import { changeItem, countRefusedAck } from "../../../store/items.ts";
 import type { ItemRecord } from "../../../store/records.ts";

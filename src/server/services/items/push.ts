@@ -1,11 +1,11 @@
-import { completeRunSpec } from "../../../core/complete-run-spec.ts";
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
-import { isSettled } from "../../../core/item-states.ts";
+import { completeRunSpec } from "../../../core/items/complete-run-spec.ts";
+import { isSettled } from "../../../core/items/item-states.ts";
+import { parseRunSpec, type RunSpec } from "../../../core/items/run-spec.ts";
 import type { JsonValue } from "../../../core/json.ts";
-import { mintRunId, RUN_ID_BYTES } from "../../../core/run-id.ts";
-import { parseRunSpec, type RunSpec } from "../../../core/run-spec.ts";
+import type { TemplateVariableDefinition } from "../../../core/queues/template-variables.ts";
+import { mintRunId, RUN_ID_BYTES } from "../../../core/runs/run-id.ts";
 import { isSchedulerSpec } from "../../../core/sweeps/launch-scheduler.ts";
-import type { TemplateVariableDefinition } from "../../../core/template-variables.ts";
 import { findCodeArchive } from "../../../store/code-archives.ts";
 import type { Tx } from "../../../store/database.ts";
 import { insertItem, noteRetriedAs } from "../../../store/items.ts";

@@ -1,5 +1,5 @@
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
-import { isSettled, phasesOf, statesAllowing } from "../../../core/item-states.ts";
+import { isSettled, phasesOf, statesAllowing } from "../../../core/items/item-states.ts";
 import { deleteApiKeysOfItem } from "../../../store/api-keys.ts";
 import type { Tx } from "../../../store/database.ts";
 import { findItem } from "../../../store/item-queries.ts";

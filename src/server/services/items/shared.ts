@@ -1,6 +1,6 @@
 import type { Kysely } from "kysely";
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
-import { isSettled } from "../../../core/item-states.ts";
+import { isSettled } from "../../../core/items/item-states.ts";
 import { isSchedulerSpec } from "../../../core/sweeps/launch-scheduler.ts";
 import { findAgent } from "../../../store/agents.ts";
 import { endApiKeysOfItem } from "../../../store/api-keys.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { databases, type TestDatabase } from "../../../../test/support/databases.ts";
-import { type ItemEvent, type ItemState, isSettled, transition } from "../../../core/item-states.ts";
+import { type ItemEvent, type ItemState, isSettled, transition } from "../../../core/items/item-states.ts";
 import { type ControlPlane, createControlPlane, refOf } from "../../testing/control-plane.ts";
 import type { LeaseRef } from "../items.ts";
 

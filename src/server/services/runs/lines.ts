@@ -1,6 +1,6 @@
-import { addToHistoryKeys, type HistoryKeys, NO_HISTORY } from "../../../core/history-keys.ts";
 import type { JsonObject } from "../../../core/json.ts";
 import { parseLooseJson } from "../../../core/loose-json.ts";
+import { addToHistoryKeys, type HistoryKeys, NO_HISTORY } from "../../../core/runs/history-keys.ts";
 import type { FileStore } from "../../../store/files.ts";
 import { listRunChunks, type RunChunk, type RunChunkFilter } from "../../../store/run-chunks.ts";
 import type { ServiceContext } from "../context.ts";

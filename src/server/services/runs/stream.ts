@@ -1,6 +1,6 @@
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
-import { addToHistoryKeys, type HistoryKeys } from "../../../core/history-keys.ts";
 import { toStrictJson } from "../../../core/loose-json.ts";
+import { addToHistoryKeys, type HistoryKeys } from "../../../core/runs/history-keys.ts";
 import { randomText } from "../../../store/ids.ts";
 import type { RunRecord } from "../../../store/records.ts";
 import {

@@ -1,5 +1,5 @@
-import { valueOfKey } from "../../../core/history-keys.ts";
-import { isSettled } from "../../../core/item-states.ts";
+import { isSettled } from "../../../core/items/item-states.ts";
+import { valueOfKey } from "../../../core/runs/history-keys.ts";
 import { advance, comparable, fallsBehind, type Hyperband, type Progress } from "../../../core/sweeps/hyperband.ts";
 import { parseSweepConfig } from "../../../core/sweeps/sweep-config.ts";
 import type { Tx } from "../../../store/database.ts";

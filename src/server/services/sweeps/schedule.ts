@@ -1,5 +1,5 @@
 import { SlipwayError } from "../../../core/errors/slipway-error.ts";
-import { isSettled } from "../../../core/item-states.ts";
+import { isSettled } from "../../../core/items/item-states.ts";
 import { schedulerSettings } from "../../../core/sweeps/launch-scheduler.ts";
 import { argumentsOf, runCount } from "../../../core/sweeps/next-point.ts";
 import { parseSweepConfig, type SweepConfig } from "../../../core/sweeps/sweep-config.ts";
