@@ -21,7 +21,8 @@ describe.each(CROSSED_WORLDS)("on $database", ({ database, releases }) => {
       expect(await readFile(join(home, ".netrc"), "utf8")).toContain(world.apiKey);
       const bad = await client.wandb(["login", "--relogin", "--verify", "--host", world.url, "0".repeat(40)]);
       expect(bad.code).not.toBe(0);
-      expect(world.documents().map(({ operationName }) => operationName)).toContain("Viewer");
+      // The older release gives its question no name.
+      expect(world.documents().some(({ query }) => /\bviewer\b/.test(query))).toBe(true);
     },
   );
 });
