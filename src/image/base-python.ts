@@ -2,8 +2,8 @@ import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
-import { Decompress } from "fzstd";
 import { extract } from "tar-stream";
+import { decodeZstd } from "../containers/zstd.ts";
 import { SlipwayError } from "../core/errors/slipway-error.ts";
 import type { BaseImage } from "./base-image.ts";
 import type { Descriptor } from "./oci.ts";
@@ -82,19 +82,4 @@ function decompress(source: Readable, mediaType: string): Readable | undefined {
   }
   if (/zstd$/.test(mediaType)) return Readable.from(decodeZstd(source), { objectMode: false });
   return /\btar$/.test(mediaType) ? source : undefined;
-}
-
-/** Node has its own decoder from 22.15 on only. */
-async function* decodeZstd(source: Readable): AsyncGenerator<Uint8Array> {
-  let ready: Uint8Array[] = [];
-  const decoder = new Decompress((data) => {
-    if (data.length > 0) ready.push(data.slice());
-  });
-  for await (const chunk of source) {
-    decoder.push(chunk as Buffer);
-    yield* ready;
-    ready = [];
-  }
-  decoder.push(new Uint8Array(0), true);
-  yield* ready;
 }

@@ -10,10 +10,11 @@ const mayImport: Record<string, readonly string[]> = {
   store: ["core"],
   server: ["core", "store"],
   client: ["core"],
-  image: ["core"],
+  containers: [],
+  image: ["core", "containers"],
   sagemaker: ["core"],
   agent: ["core", "client", "image", "sagemaker"],
-  "local-aws": ["core"],
+  "local-aws": ["core", "containers"],
   cli: ["core", "store", "server", "client", "image", "sagemaker", "agent", "local-aws"],
 };
 

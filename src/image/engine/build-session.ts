@@ -96,7 +96,7 @@ async function answer(stream: ServerHttp2Stream, method: Method | undefined): Pr
   const request = Buffer.concat(parts).subarray(5);
   const done =
     method === undefined
-      ? { status: UNIMPLEMENTED, message: "not implemented" }
+      ? { status: UNIMPLEMENTED, message: "this session has no such method" }
       : await method(request).catch((error: Error) => ({ status: INTERNAL, message: error.message }));
   stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
   stream.on("wantTrailers", () => {

@@ -1,10 +1,11 @@
+import { EngineRefusal } from "../../containers/engine-http.ts";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import { findBaseImage } from "../base-image.ts";
 import type { BuilderDependencies, BuildRequest } from "../builders/builder.ts";
 import { parseImageReference } from "../image-reference.ts";
 import { parsePlatform } from "../oci.ts";
 import { createRegistry, type Registry } from "../registry.ts";
-import { type Engine, EngineRefusal } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 
 /** A base image as a build is to name it. */
 export interface DockerBase {

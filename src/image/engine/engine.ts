@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
-import { request as httpsRequest } from "node:https";
+import type { IncomingMessage, RequestOptions } from "node:http";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import type { Duplex, Readable } from "node:stream";
+import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
+import { askEngine, type EngineCall, type EnginePlace, refusalOf } from "../../containers/engine-http.ts";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
 
 /** Where a container engine answers, in the words of the docker command's own environment variables. */
@@ -15,22 +15,6 @@ export interface EngineAddress {
   readonly tls?: boolean;
   /** Directory of ca.pem, cert.pem and key.pem (DOCKER_CERT_PATH); `~/.docker` where absent. */
   readonly certPath?: string;
-}
-
-/** The engine answered, and not with success. */
-export class EngineRefusal extends Error {
-  readonly status: number;
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
-
-export interface EngineCall {
-  /** Sent as JSON; a stream is sent as a tar archive, which may be compressed. */
-  readonly body?: object | Readable;
-  readonly headers?: Readonly<Record<string, string | string[]>>;
-  readonly signal?: AbortSignal;
 }
 
 /** What an engine says of itself. */
@@ -74,46 +58,15 @@ export function createEngine(address: EngineAddress = {}): Engine {
 
   /** The answer, or the raw connection of an upgrade. */
   async function send(method: string, path: string, call: EngineCall & { readonly timeoutMs?: number }) {
-    const { body, signal, timeoutMs } = call;
-    signal?.throwIfAborted();
+    call.signal?.throwIfAborted();
     const secure = address.tls === true && !("socketPath" in (place as object));
     if (secure) certificates ??= readCertificates(address.certPath ?? join(homedir(), ".docker"));
-    const extra = secure
+    const tls = secure
       ? await (certificates as Promise<RequestOptions>).catch((cause: Error) => {
           throw unreachable(`its certificates cannot be read: ${cause.message}`, cause);
         })
-      : {};
-    return new Promise<{ answer: IncomingMessage; socket?: Duplex }>((resolve, reject) => {
-      const stream = body !== undefined && "pipe" in body ? (body as Readable) : undefined;
-      const content = body === undefined || stream !== undefined ? undefined : Buffer.from(JSON.stringify(body));
-      const outgoing = (secure ? httpsRequest : httpRequest)({
-        ...place,
-        ...extra,
-        method,
-        path,
-        agent: false,
-        headers: {
-          host: "docker",
-          ...(stream === undefined ? {} : { "content-type": "application/x-tar" }),
-          ...(content === undefined ? {} : { "content-type": "application/json", "content-length": content.length }),
-          ...(call.headers as Record<string, string | string[]>),
-        },
-        ...(signal === undefined ? {} : { signal }),
-        ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
-      });
-      outgoing.on("timeout", () => outgoing.destroy(new Error("no answer")));
-      outgoing.on("error", (error) =>
-        signal?.aborted ? reject(signal.reason) : reject(unreachable(error.message, error)),
-      );
-      outgoing.on("response", (answer) => resolve({ answer }));
-      outgoing.on("upgrade", (answer, socket, head) => {
-        // What the engine said already belongs to the new protocol.
-        if (head.length > 0) socket.unshift(head);
-        resolve({ answer, socket });
-      });
-      if (stream === undefined) outgoing.end(content);
-      else stream.on("error", (error) => outgoing.destroy(error)).pipe(outgoing);
-    });
+      : undefined;
+    return askEngine(place as EnginePlace, { ...call, method, path, tls }, unreachable);
   }
 
   async function ask(): Promise<EngineAbilities> {
@@ -137,9 +90,8 @@ export function createEngine(address: EngineAddress = {}): Engine {
   async function open(method: string, path: string, call: EngineCall = {}): Promise<IncomingMessage> {
     const { apiVersion } = await abilities();
     const { answer } = await send(method, `/v${apiVersion}${path}`, call);
-    const status = answer.statusCode ?? 0;
-    if (status < 300) return answer;
-    throw new EngineRefusal(status, messageOf(await text(answer)));
+    if ((answer.statusCode ?? 0) < 300) return answer;
+    throw await refusalOf(answer);
   }
 
   return {
@@ -156,12 +108,12 @@ export function createEngine(address: EngineAddress = {}): Engine {
       const headers = { ...call.headers, connection: "Upgrade", upgrade: protocol };
       const { answer, socket } = await send("POST", `/v${apiVersion}${path}`, { ...call, headers });
       if (socket !== undefined) return socket;
-      throw new EngineRefusal(answer.statusCode ?? 0, messageOf(await text(answer)));
+      throw await refusalOf(answer);
     },
   };
 }
 
-function placeOf(host: string): { socketPath: string } | { host: string; port: number } | undefined {
+function placeOf(host: string): EnginePlace | undefined {
   if (host.startsWith("unix://")) return { socketPath: host.slice("unix://".length) };
   const match = /^tcp:\/\/(\[[0-9a-f:]+\]|[^:/]+):(\d+)\/?$/i.exec(host);
   return match === null ? undefined : { host: match[1]!.replace(/^\[|\]$/g, ""), port: Number(match[2]) };
@@ -179,23 +131,4 @@ function isOlder(version: string, than: string): boolean {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const [otherMajor = 0, otherMinor = 0] = than.split(".").map(Number);
   return major < otherMajor || (major === otherMajor && minor < otherMinor);
-}
-
-/** `?NAME=VALUE`, with objects as JSON. */
-export function query(parameters: Readonly<Record<string, string | object>>): string {
-  const entries = Object.entries(parameters).map(([name, value]): [string, string] => [
-    name,
-    typeof value === "string" ? value : JSON.stringify(value),
-  ]);
-  return `?${new URLSearchParams(entries)}`;
-}
-
-function messageOf(body: string): string {
-  try {
-    const { message } = JSON.parse(body) as { message?: string };
-    if (typeof message === "string") return message;
-  } catch {
-    // Not JSON: the text itself.
-  }
-  return body.trim();
 }

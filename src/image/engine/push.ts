@@ -1,10 +1,11 @@
+import { EngineRefusal, query } from "../../containers/engine-http.ts";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import type { BuilderDependencies, BuildRequest } from "../builders/builder.ts";
 import { formatSize, isDigest } from "../digest.ts";
 import type { Registry } from "../registry.ts";
 import { readMessages } from "./build-output.ts";
 import { refused } from "./docker-base.ts";
-import { type Engine, EngineRefusal, query } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 import { encodeLogin } from "./run-build.ts";
 
 /** A registry's words for a login that is no good (any more). */

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { EngineRefusal, query } from "../../containers/engine-http.ts";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import type { BuilderDependencies, BuildRequest } from "../builders/builder.ts";
 import { type ImageReference, parseImageReference } from "../image-reference.ts";
@@ -14,7 +15,7 @@ import { type BuildOutcome, readBuild, readMessages } from "./build-output.ts";
 import { openBuildSession } from "./build-session.ts";
 import { refused } from "./docker-base.ts";
 import { type Instruction, imagesOf, readDockerfile } from "./dockerfile.ts";
-import { type Engine, EngineRefusal, query } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 
 export interface DockerBuild {
   /** The build context. */

@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { pipeline, Readable } from "node:stream";
 import zlib from "node:zlib";
-import { Decompress } from "fzstd";
+import { decodeZstd } from "../../containers/zstd.ts";
 
 export type Compression = "none" | "gzip" | "zstd";
 
@@ -37,18 +37,4 @@ function joined(source: Readable, transform: zlib.Gunzip): Readable {
   // Errors of either end destroy both; the reader sees them on the transform.
   pipeline(source, transform, () => undefined);
   return transform;
-}
-
-async function* decodeZstd(source: Readable): AsyncGenerator<Uint8Array> {
-  let ready: Uint8Array[] = [];
-  const decoder = new Decompress((data) => {
-    if (data.length > 0) ready.push(data.slice());
-  });
-  for await (const chunk of source) {
-    decoder.push(chunk as Buffer);
-    yield* ready;
-    ready = [];
-  }
-  decoder.push(new Uint8Array(0), true);
-  yield* ready;
 }

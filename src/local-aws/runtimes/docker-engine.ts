@@ -1,28 +1,11 @@
-import { type IncomingMessage, request } from "node:http";
-import type { Readable } from "node:stream";
-import { json, text } from "node:stream/consumers";
+import type { IncomingMessage } from "node:http";
+import { json } from "node:stream/consumers";
+import { askEngine, type EngineCall, EngineRefusal, refusalOf } from "../../containers/engine-http.ts";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
 
 /** Docker 20.10 and later, and Podman's socket, answer this version (docs.docker.com/reference/api/engine/version/v1.41). */
 const API = "/v1.41";
 const PING_TIMEOUT_MS = 2000;
-
-/** The engine answered, and not with success. */
-export class EngineError extends Error {
-  readonly status: number;
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
-
-export interface EngineCall {
-  /** Sent as JSON; a stream is sent as a tar archive. */
-  readonly body?: object | Readable;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Ends the call, also while its answer is read. */
-  readonly signal?: AbortSignal;
-}
 
 /** The HTTP API of a container engine on this machine. Every call opens a connection of its own: an engine may come and go. */
 export interface DockerEngine {
@@ -30,7 +13,7 @@ export interface DockerEngine {
   readonly host: string;
   /** Whether the engine answers. Never rejects. */
   ping(): Promise<boolean>;
-  /** Rejects with EngineError when the engine refuses, ENGINE_UNREACHABLE when it does not answer. */
+  /** Rejects with EngineRefusal when the engine refuses, ENGINE_UNREACHABLE when it does not answer. */
   open(method: string, path: string, call?: EngineCall): Promise<IncomingMessage>;
   /** As `open`, and reads the answer as JSON; undefined for an answer without a body. */
   call(method: string, path: string, call?: EngineCall): Promise<unknown>;
@@ -45,34 +28,12 @@ export interface DockerEngine {
 export function createDockerEngine(host: string): DockerEngine {
   const socketPath = host.startsWith("unix://") ? host.slice("unix://".length) : undefined;
 
-  function send(method: string, path: string, call: EngineCall & { readonly timeoutMs?: number }) {
-    return new Promise<IncomingMessage>((resolve, reject) => {
-      const unreachable = (reason: string) =>
-        reject(new SlipwayError("ENGINE_UNREACHABLE", { values: { host, reason } }));
-      if (socketPath === undefined) return unreachable("only a socket of this machine (unix://PATH) is taken");
-      const { body, signal, timeoutMs } = call;
-      const stream = body !== undefined && "pipe" in body ? (body as Readable) : undefined;
-      const content = body === undefined || stream !== undefined ? undefined : Buffer.from(JSON.stringify(body));
-      const outgoing = request({
-        socketPath,
-        method,
-        path: API + path,
-        agent: false,
-        headers: {
-          host: "docker",
-          ...(stream === undefined ? {} : { "content-type": "application/x-tar" }),
-          ...(content === undefined ? {} : { "content-type": "application/json", "content-length": content.length }),
-          ...call.headers,
-        },
-        ...(signal === undefined ? {} : { signal }),
-        ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
-      });
-      outgoing.on("timeout", () => outgoing.destroy(new Error("no answer")));
-      outgoing.on("error", (error) => (signal?.aborted ? reject(signal.reason) : unreachable(error.message)));
-      outgoing.on("response", resolve);
-      if (stream === undefined) outgoing.end(content);
-      else stream.on("error", (error) => outgoing.destroy(error)).pipe(outgoing);
-    });
+  const unreachable = (reason: string) => new SlipwayError("ENGINE_UNREACHABLE", { values: { host, reason } });
+
+  async function send(method: string, path: string, call: EngineCall & { readonly timeoutMs?: number }) {
+    if (socketPath === undefined) throw unreachable("only a socket of this machine (unix://PATH) is taken");
+    const { answer } = await askEngine({ socketPath }, { ...call, method, path: API + path }, unreachable);
+    return answer;
   }
 
   async function open(method: string, path: string, call: EngineCall = {}): Promise<IncomingMessage> {
@@ -80,7 +41,7 @@ export function createDockerEngine(host: string): DockerEngine {
     const status = answer.statusCode ?? 0;
     // 304: the container has that state already.
     if (status < 300 || status === 304) return answer;
-    throw new EngineError(status, messageOf(await text(answer)));
+    throw await refusalOf(answer);
   }
 
   async function call(method: string, path: string, options: EngineCall = {}): Promise<unknown> {
@@ -112,7 +73,7 @@ export function createDockerEngine(host: string): DockerEngine {
       try {
         return await call(method, path, options);
       } catch (error) {
-        if (error instanceof EngineError && statuses.includes(error.status)) return undefined;
+        if (error instanceof EngineRefusal && statuses.includes(error.status)) return undefined;
         throw error;
       }
     },
@@ -125,7 +86,7 @@ export function brokenOff(host: string, error: unknown): SlipwayError {
   return new SlipwayError("ENGINE_UNREACHABLE", { values: { host, reason } });
 }
 
-/** Reads the progress lines of a pull or load to their end. Rejects with EngineError when one of them tells of an error. */
+/** Reads the progress lines of a pull or load to their end. Rejects with EngineRefusal when one of them tells of an error. */
 export async function readProgress(answer: IncomingMessage): Promise<void> {
   let rest = "";
   let failure: string | undefined;
@@ -140,24 +101,5 @@ export async function readProgress(answer: IncomingMessage): Promise<void> {
     lines.forEach(read);
   }
   read(rest);
-  if (failure !== undefined) throw new EngineError(500, failure);
-}
-
-/** `?NAME=VALUE`, with objects as JSON. */
-export function query(parameters: Readonly<Record<string, string | object>>): string {
-  const entries = Object.entries(parameters).map(([name, value]): [string, string] => [
-    name,
-    typeof value === "string" ? value : JSON.stringify(value),
-  ]);
-  return `?${new URLSearchParams(entries)}`;
-}
-
-function messageOf(body: string): string {
-  try {
-    const { message } = JSON.parse(body) as { message?: string };
-    if (typeof message === "string") return message;
-  } catch {
-    // Not JSON: the text itself.
-  }
-  return body.trim();
+  if (failure !== undefined) throw new EngineRefusal(500, failure);
 }

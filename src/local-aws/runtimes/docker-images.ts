@@ -4,10 +4,11 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Logger } from "pino";
 import { pack } from "tar-stream";
+import { EngineRefusal, query } from "../../containers/engine-http.ts";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
 import { compressionOf, readDecompressed } from "../ecr/decompress.ts";
 import type { ResolvedImage } from "../ecr/image-store.ts";
-import { type DockerEngine, EngineError, query, readProgress } from "./docker-engine.ts";
+import { type DockerEngine, readProgress } from "./docker-engine.ts";
 
 /** The local registry as the engine's pulls need it. */
 export interface LocalRegistry {
@@ -60,7 +61,7 @@ export function createEngineImages(engine: DockerEngine, registry: LocalRegistry
       const reference = `${image.repository}@${image.digest}`;
       try {
         let found = await pull(image).catch((error: unknown) => {
-          if (!(error instanceof EngineError)) throw error;
+          if (!(error instanceof EngineRefusal)) throw error;
           logger.warn(
             { image: reference, reason: error.message },
             "the engine cannot pull from the local ECR: loading",
@@ -72,11 +73,11 @@ export function createEngineImages(engine: DockerEngine, registry: LocalRegistry
           await readProgress(await engine.open("POST", "/images/load?quiet=1", { body: archive }));
           found = await id(image.configDigest);
         }
-        if (found === undefined) throw new EngineError(404, "the engine does not have it after loading");
+        if (found === undefined) throw new EngineRefusal(404, "the engine does not have it after loading");
         logger.info({ image: reference, ms: Math.round(performance.now() - startedAt) }, "image given to the engine");
         return found;
       } catch (error) {
-        if (!(error instanceof EngineError)) throw error;
+        if (!(error instanceof EngineRefusal)) throw error;
         throw new SlipwayError("ENGINE_IMAGE_FAILED", { values: { image: reference, reason: error.message } });
       }
     },

@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import type { Logger } from "pino";
+import { EngineRefusal, query } from "../../containers/engine-http.ts";
 import { SlipwayError } from "../../core/errors/slipway-error.ts";
-import { brokenOff, createDockerEngine, type DockerEngine, EngineError, query } from "./docker-engine.ts";
+import { brokenOff, createDockerEngine, type DockerEngine } from "./docker-engine.ts";
 import { createEngineImages, type LocalRegistry } from "./docker-images.ts";
 import { readDockerLog } from "./docker-log.ts";
 import { hostAddresses } from "./host-addresses.ts";
@@ -63,7 +64,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): TrainingRunt
         await startContainer(engine, name);
       } catch (error) {
         await container.remove().catch(() => undefined);
-        if (error instanceof EngineError)
+        if (error instanceof EngineRefusal)
           throw new SlipwayError("ENGINE_REFUSED", { values: { reason: error.message } });
         throw error;
       }
@@ -112,7 +113,7 @@ async function startContainer(engine: DockerEngine, name: string): Promise<void>
   try {
     await engine.call("POST", `/containers/${name}/start`);
   } catch (error) {
-    if (!(error instanceof EngineError)) throw error;
+    if (!(error instanceof EngineRefusal)) throw error;
     const { State } = await inspect(engine, name);
     if (State.Error === "" || !/exec: |executable file|permission denied/.test(State.Error)) throw error;
   }
@@ -137,7 +138,7 @@ function openContainer(engine: DockerEngine, name: string, spec: ContainerSpec):
         yield* readDockerLog(answer);
       } catch (error) {
         if (signal?.aborted === true) return;
-        throw error instanceof SlipwayError || error instanceof EngineError ? error : brokenOff(engine.host, error);
+        throw error instanceof SlipwayError || error instanceof EngineRefusal ? error : brokenOff(engine.host, error);
       }
       if (failure !== undefined) yield { at: Date.parse(Created), text: failure };
     },
