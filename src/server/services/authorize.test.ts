@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { databases, type TestDatabase } from "../../../test/support/databases.ts";
 import type { AgentRecord, ItemRecord, MemberRole, QueueRecord } from "../../store/records.ts";
 import { type ControlPlane, createControlPlane, refOf } from "../testing/control-plane.ts";
+import { newArtifactNamed } from "../testing/new-artifact.ts";
 import type { LeaseRef } from "./items.ts";
 import type { Principal } from "./principal.ts";
 import type { Services } from "./services.ts";
@@ -111,23 +112,7 @@ describe.each(databases)("who may do what on $name", ({ open }) => {
     s().sweeps.createAgent(plane.admin, { ...inTeam, host: "h", sweep: await newSweep() });
   const sweepProject = async () =>
     (await s().projects.upsert(plane.admin, { entityName: "team", name: "sweeps" })).project;
-  const newArtifact = () => ({
-    entityName: "team",
-    projectName: "digits",
-    runName: null,
-    typeName: "dataset",
-    collectionName: newName(),
-    digest: "d",
-    digestAlgorithm: "MANIFEST_MD5",
-    description: null,
-    metadata: null,
-    aliases: [],
-    tags: [],
-    clientId: null,
-    distributedId: null,
-    ttlSeconds: null,
-    historyStep: null,
-  });
+  const newArtifact = () => newArtifactNamed(newName());
   const artifact = async () => (await s().artifacts.create(plane.admin, newArtifact())).id;
   const collection = async () => (await s().artifacts.create(plane.admin, newArtifact())).collectionId;
   const manifestOf = (artifactId: string) => ({ artifactId, baseArtifactId: null, digest: "", kind: "FULL" as const });

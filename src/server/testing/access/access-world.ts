@@ -4,6 +4,7 @@ import type { AgentRecord, ItemRecord, MemberRole, QueueRecord, RunRecord } from
 import { globalId, runGlobalId } from "../../graphql/ids.ts";
 import type { Lease } from "../../services/items.ts";
 import type { Principal } from "../../services/principal.ts";
+import { newArtifactNamed } from "../new-artifact.ts";
 import { createTestApp, type TestApp } from "../test-app.ts";
 
 /** Who calls, in the order of what they may. */
@@ -135,22 +136,7 @@ export function createAccessWorld() {
     return globalId("User", user.id);
   };
 
-  const newArtifact = (runName: string | null = null) => ({
-    ...AT,
-    runName,
-    typeName: "dataset",
-    collectionName: fresh(),
-    digest: "d",
-    digestAlgorithm: "MANIFEST_MD5",
-    description: null,
-    metadata: null,
-    aliases: [],
-    tags: [],
-    clientId: null,
-    distributedId: null,
-    ttlSeconds: null,
-    historyStep: null,
-  });
+  const newArtifact = (runName: string | null = null) => newArtifactNamed(fresh(), runName);
   /** A version that is not committed: a manifest and its only file are sent and it is committed where `whole`. */
   async function artifact(whole = false) {
     const made = await app.services.artifacts.create(admin, newArtifact());

@@ -1,12 +1,14 @@
+import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { databases, type TestDatabase } from "../../../test/support/databases.ts";
 import { logArtifact } from "../testing/log-artifact.ts";
 import { type ManualClock, manualClock } from "../testing/manual-clock.ts";
 import { createTestApp, type TestApp } from "../testing/test-app.ts";
 
-const DAY = 24 * 3_600_000;
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
 
-describe.each(databases)("versions with a time to live, on $name", ({ open }) => {
+describe.each(databases)("versions that end by time, on $name", ({ open }) => {
   let database: TestDatabase;
   let app: TestApp;
   let clock: ManualClock;
@@ -39,7 +41,7 @@ describe.each(databases)("versions with a time to live, on $name", ({ open }) =>
     (await app.data<{ artifact: { state: string } }>("query S($id: ID!) { artifact(id: $id) { state } }", { id }))
       .artifact.state;
 
-  test("are gone when it is over, but for those in a portfolio and those that the client makes by itself", async () => {
+  test("are gone when their time to live is over, but for those in a portfolio and those that the client makes by itself", async () => {
     const short = await log("short", "dataset");
     const forever = await log("forever", "dataset", null);
     const long = await log("long", "dataset", 5);
@@ -69,5 +71,29 @@ describe.each(databases)("versions with a time to live, on $name", ({ open }) =>
     await app.services.sweep();
     expect(await stateOf(long)).toBe("DELETED");
     expect(await stateOf(forever)).toBe("COMMITTED");
+  });
+
+  test("that are not committed are given up a day after they were last sent to, and not before", async () => {
+    const { createArtifact } = await app.data<{ createArtifact: { artifact: { id: string } } }>(
+      `mutation { createArtifact(input: { entityName: "admin", projectName: "digits", artifactTypeName: "dataset",
+         artifactCollectionName: "slow", digest: "${"0".repeat(32)}" }) { artifact { id } } }`,
+    );
+    const { id } = createArtifact.artifact;
+    const swept = async () => {
+      await app.services.sweep();
+      return stateOf(id);
+    };
+    for (let file = 0; file < 3; file++) {
+      clock.advance(23 * HOUR);
+      expect(await swept()).toBe("PENDING");
+      const md5 = createHash("md5").update(String(file)).digest("base64");
+      await app.data(
+        `mutation F($files: [CreateArtifactFileSpecInput!]!) { createArtifactFiles(input: { artifactFiles: $files }) {
+           files { edges { node { uploadUrl } } } } }`,
+        { files: [{ artifactID: id, name: `${file}.bin`, md5 }] },
+      );
+    }
+    clock.advance(25 * HOUR);
+    expect(await swept()).toBe("DELETED");
   });
 });
