@@ -18,7 +18,8 @@ import { seconds } from "./step-words.ts";
 /**
  * Step 4 of the way of one job: makes sure that the image exists and answers its URI ("" if the job needs none), and the entry
  * point as it reads in an image whose build context was not the whole code. A prebuilt image on ECR is looked for; code becomes
- * an image, keyed by its content, so that what was built before is only found again. Throws SlipwayError (IMAGE_NOT_FOUND, those of src/image), what the AWS SDK threw, or Interrupted.
+ * an image, keyed by its content, so that what was built before is only found again. Throws SlipwayError (IMAGE_NOT_FOUND, those
+ * of src/image), what the AWS SDK threw, or Interrupted.
  */
 export async function ensureImage(deps: JobDeps, held: HeldItem, plan: SubmissionPlan): Promise<EnsuredImage> {
   const { image } = plan;
